@@ -1,1 +1,8 @@
-//! x
+//! The Millet server. Folders are capabilities and import downwards only; see `ARCHITECTURE.md`.
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
+pub mod audit;
+pub mod clock;
+pub mod db;
+pub mod id;
+pub mod objects;

@@ -1,0 +1,191 @@
+//! Append-only, hash-chained log of who read or changed what.
+//!
+//! No personal data ever stands in a row: ids and fixed words only, so the chain stays valid when a
+//! person's record is erased.
+
+use sha2::{Digest, Sha256};
+use sqlx::{Any, AnyConnection, Row};
+
+use crate::clock::Timestamp;
+use crate::id::AccountId;
+
+/// What is written down.
+#[derive(Clone, Debug)]
+pub struct Entry<'a> {
+    /// Who; absent for what the system does by itself.
+    pub account: Option<AccountId>,
+    /// A fixed word, for example `measure.verified`.
+    pub action: &'static str,
+    /// A fixed word, for example `household`.
+    pub subject_kind: &'static str,
+    /// An id.
+    pub subject_id: String,
+    /// Asked for outside one's own cases.
+    pub reason: Option<&'a str>,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// Appends `entry` in the caller's transaction. Writers wait for each other at the chain's head.
+///
+/// # Errors
+/// When the database fails; the caller's transaction must then be dropped.
+pub async fn append(transaction: &mut AnyConnection, entry: Entry<'_>) -> Result<(), sqlx::Error> {
+    // The update locks the head until the transaction ends, so number and hash cannot fork.
+    let head = sqlx::query(
+        "update audit_head set number = number + 1 where id = 1 returning number, hash",
+    )
+    .fetch_one(&mut *transaction)
+    .await?;
+    let number: i64 = head.try_get("number")?;
+    let previous: String = head.try_get("hash")?;
+    let account = entry.account.map(|id| id.to_string());
+    let hash = chain(
+        &previous,
+        number,
+        entry.at,
+        account.as_deref(),
+        entry.action,
+        entry.subject_kind,
+        &entry.subject_id,
+        entry.reason,
+    );
+    sqlx::query::<Any>(
+        "insert into audit (number, recorded_at, account_id, action, subject_kind, subject_id, reason, previous_hash, hash) \
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+    )
+    .bind(number)
+    .bind(entry.at)
+    .bind(account)
+    .bind(entry.action)
+    .bind(entry.subject_kind)
+    .bind(&entry.subject_id)
+    .bind(entry.reason)
+    .bind(&previous)
+    .bind(&hash)
+    .execute(&mut *transaction)
+    .await?;
+    sqlx::query("update audit_head set hash = $1 where id = 1")
+        .bind(&hash)
+        .execute(transaction)
+        .await?;
+    Ok(())
+}
+
+/// The number of the first entry that does not fit the chain; `None` when all fit.
+///
+/// # Errors
+/// When the database fails.
+pub async fn first_broken(connection: &mut AnyConnection) -> Result<Option<i64>, sqlx::Error> {
+    let mut previous = String::new();
+    let mut last = 0_i64;
+    loop {
+        let rows = sqlx::query(
+            "select number, recorded_at, account_id, action, subject_kind, subject_id, reason, hash \
+             from audit where number > $1 order by number limit 500",
+        )
+        .bind(last)
+        .fetch_all(&mut *connection)
+        .await?;
+        if rows.is_empty() {
+            return Ok(None);
+        }
+        for row in rows {
+            let number: i64 = row.try_get("number")?;
+            let hash: String = row.try_get("hash")?;
+            let expected = chain(
+                &previous,
+                number,
+                Timestamp(row.try_get("recorded_at")?),
+                row.try_get::<Option<String>, _>("account_id")?.as_deref(),
+                &row.try_get::<String, _>("action")?,
+                &row.try_get::<String, _>("subject_kind")?,
+                &row.try_get::<String, _>("subject_id")?,
+                row.try_get::<Option<String>, _>("reason")?.as_deref(),
+            );
+            if number != last + 1 || hash != expected {
+                return Ok(Some(last + 1));
+            }
+            last = number;
+            previous = hash;
+        }
+    }
+}
+
+/// SHA-256 over the previous hash and every field, each with its length before it so that no two
+/// different rows read the same.
+#[allow(clippy::too_many_arguments, reason = "a row's fields, each once")]
+fn chain(
+    previous: &str,
+    number: i64,
+    at: Timestamp,
+    account: Option<&str>,
+    action: &str,
+    subject_kind: &str,
+    subject_id: &str,
+    reason: Option<&str>,
+) -> String {
+    let mut hasher = Sha256::new();
+    let (number, at) = (number.to_string(), at.0.to_string());
+    let fields = [
+        previous,
+        &number,
+        &at,
+        account.unwrap_or(""),
+        action,
+        subject_kind,
+        subject_id,
+        reason.unwrap_or(""),
+    ];
+    for field in fields {
+        hasher.update(field.len().to_be_bytes());
+        hasher.update(field);
+    }
+    hex::encode(hasher.finalize())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::db::{Engine, testing};
+    use sqlx::Executor;
+
+    #[tokio::test]
+    async fn a_changed_row_breaks_the_chain_and_the_database_refuses_to_change_it() {
+        for (db, _folder) in testing::both().await {
+            let mut transaction = db.write().await.unwrap();
+            for subject in ["a", "b", "c"] {
+                let entry = Entry {
+                    account: None,
+                    action: "household.read",
+                    subject_kind: "household",
+                    subject_id: subject.into(),
+                    reason: None,
+                    at: Timestamp(7),
+                };
+                append(&mut transaction, entry).await.unwrap();
+            }
+            assert_eq!(first_broken(&mut transaction).await.unwrap(), None);
+            transaction.commit().await.unwrap();
+
+            let mut transaction = db.write().await.unwrap();
+            let refused = sqlx::query("update audit set subject_id = 'x' where number = 2")
+                .execute(&mut *transaction)
+                .await;
+            assert!(refused.unwrap_err().to_string().contains("append-only"));
+            drop(transaction);
+
+            let drop_guard = match db.engine() {
+                Engine::Sqlite => "drop trigger audit_refuse_update",
+                Engine::Postgres => "drop trigger audit_refuse_update on audit",
+            };
+            let mut transaction = db.write().await.unwrap();
+            transaction.execute(drop_guard).await.unwrap();
+            transaction
+                .execute("update audit set subject_id = 'x' where number = 2")
+                .await
+                .unwrap();
+            assert_eq!(first_broken(&mut transaction).await.unwrap(), Some(2));
+        }
+    }
+}
