@@ -3,6 +3,9 @@
 
 pub mod audit;
 pub mod clock;
+pub mod config;
 pub mod db;
+pub mod error;
 pub mod id;
 pub mod objects;
+pub mod people;
