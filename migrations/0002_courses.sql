@@ -26,6 +26,8 @@ create table course (
     archived_at bigint
 );
 
+create index course_area on course (area_id);
+
 create table course_teacher (
     course_id text not null references course (id),
     account_id text not null references account (id),
@@ -33,6 +35,7 @@ create table course_teacher (
     removed_at bigint,
     primary key (course_id, account_id)
 );
+create index course_teacher_account on course_teacher (account_id);
 
 create table module (
     id text primary key,
@@ -67,6 +70,12 @@ create table course_version (
     course_id text not null references course (id),
     number bigint not null,
     title text not null,
+    description text not null,
+    language text not null,
+    isced_level bigint not null,
+    isced_field text not null,
+    estimated_minutes bigint not null,
+    cover_key text,
     required_percent bigint not null,
     published_at bigint not null,
     published_by text not null references account (id),

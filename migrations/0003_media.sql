@@ -19,15 +19,25 @@ create table upload (
     terminated_at bigint
 );
 create index upload_account on upload (account_id);
+create index upload_subject on upload (subject_id);
 
--- Each durable part is one object; in order of offset they are the file.
+-- Counts what an account ever began; its row is locked while its open uploads are counted.
+create table upload_account (
+    account_id text primary key references account (id),
+    uploads bigint not null
+);
+
+-- One object of an upload. The row is there before the object, so that an object whose writer died
+-- is found and removed; in order of offset, the stored ones are the file.
 create table upload_part (
+    object_key text primary key,
     upload_id text not null references upload (id),
     offset_bytes bigint not null,
     length_bytes bigint not null,
-    object_key text not null,
-    primary key (upload_id, offset_bytes)
+    -- Set by the update that moves the upload's offset over the part.
+    stored_at bigint
 );
+create index upload_part_upload on upload_part (upload_id, offset_bytes);
 
 create table job (
     id text primary key,
@@ -37,11 +47,14 @@ create table job (
     upload_id text references upload (id),
     -- The lesson that shows the result.
     lesson_id text references lesson (id),
-    -- queued, running, done, refused (the input is bad) or failed (gave up after several faults)
+    -- queued, running, done, refused (the input is bad), failed (gave up after several faults) or
+    -- replaced (a later file for the same lesson)
     status text not null,
     -- Lower goes first.
     priority bigint not null,
     attempts bigint not null,
+    -- Not tried again before this moment, after a fault.
+    not_before bigint not null,
     -- Who works on it and until when that holds without renewal.
     lease_owner text,
     lease_until bigint,
@@ -57,7 +70,23 @@ create table job (
     ended_at bigint
 );
 create index job_open on job (status, priority, created_at);
-create index job_lesson on job (lesson_id);
+create index job_lesson on job (lesson_id, created_at);
+create index job_upload on job (upload_id);
+
+-- What an attempt is about to store below media/{id}/. Written first, so that the objects of an
+-- attempt that died are found and removed.
+create table prepared (
+    -- The id of the timeline, if it becomes one.
+    id text primary key,
+    job_id text not null references job (id),
+    attempt bigint not null,
+    -- Names of the files, one a line.
+    files text not null,
+    created_at bigint not null,
+    -- Set when a timeline shows them.
+    adopted_at bigint
+);
+create index prepared_job on prepared (job_id);
 
 -- A closed timeline: everything else about it stands in its timeline.json object.
 create table timeline (
