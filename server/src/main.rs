@@ -1,2 +1,132 @@
-//! x
-fn main() {}
+//! `millet`: the one program of the server.
+
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+use millet_server::app::{self, observe, routes};
+use millet_server::config::{Config, Settings};
+use millet_server::db::Db;
+use tokio::signal::unix::{SignalKind, signal};
+
+/// A cloud classroom that fits through a rural link
+#[derive(Parser)]
+#[command(version, arg_required_else_help = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Args)]
+struct Common {
+    /// TOML file with settings; MILLET_CONFIG names one too
+    #[arg(long)]
+    config: Option<PathBuf>,
+    #[command(flatten)]
+    settings: Settings,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Serve until SIGINT or SIGTERM
+    Serve {
+        #[command(flatten)]
+        common: Common,
+    },
+    /// Print the effective settings, with secrets masked
+    Config {
+        #[command(flatten)]
+        common: Common,
+    },
+    /// Bring the database up to date and stop
+    Migrate {
+        #[command(flatten)]
+        common: Common,
+    },
+    /// Print the route table
+    Routes {
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let runtime = match tokio::runtime::Runtime::new() {
+        Ok(runtime) => runtime,
+        Err(error) => return fail(&error),
+    };
+    match runtime.block_on(run(cli.command)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => fail(&*error),
+    }
+}
+
+fn fail(error: &dyn std::error::Error) -> ExitCode {
+    eprintln!("millet: {error}");
+    ExitCode::FAILURE
+}
+
+async fn run(command: Command) -> Result<(), Failure> {
+    match command {
+        Command::Serve { common } => serve(common.load()?).await,
+        Command::Config { common } => {
+            print!("{}", common.load()?.masked()?);
+            Ok(())
+        }
+        Command::Migrate { common } => {
+            let config = common.load()?;
+            let db = Db::open(&config.database_url).await?;
+            db.migrate().await?;
+            db.close().await;
+            println!("The database is up to date.");
+            Ok(())
+        }
+        Command::Routes { json } => {
+            for row in routes::table() {
+                if json {
+                    println!(
+                        r#"{{"method":"{}","path":"{}","access":{}}}"#,
+                        row.method,
+                        row.path,
+                        serde_json::to_string(&row.access)?
+                    );
+                } else {
+                    println!("{:7} {:60} {:?}", row.method.as_str(), row.path, row.access);
+                }
+            }
+            Ok(())
+        }
+    }
+}
+
+async fn serve(config: Config) -> Result<(), Failure> {
+    observe::start_log(&config);
+    let metrics = observe::start_metrics()?;
+    let (mut interrupt, mut terminate) = (
+        signal(SignalKind::interrupt())?,
+        signal(SignalKind::terminate())?,
+    );
+    let running = app::start(config, metrics).await?;
+    // Scripts and tests wait for these two lines; they must not sit in a buffer.
+    println!("listening on http://{}", running.address);
+    println!("admin on http://{}", running.admin_address);
+    std::io::stdout().flush()?;
+    tokio::select! {
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+    }
+    tracing::info!("stopping");
+    running.stop().await;
+    Ok(())
+}
+
+impl Common {
+    fn load(&self) -> Result<Config, millet_server::config::ConfigError> {
+        Config::load(self.config.as_deref(), &self.settings)
+    }
+}

@@ -1,0 +1,154 @@
+//! Starts everything in order and stops it in the opposite order.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::routing::get;
+use axum::serve::ListenerExt as _;
+use metrics_exporter_prometheus::PrometheusHandle;
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::compression::CompressionLayer;
+
+use super::{App, guard, observe, routes};
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::db::{Db, OpenError};
+use crate::objects::{Objects, ObjectsError};
+use crate::people::password::Passwords;
+
+/// Largest body of a form; uploads have limits of their own.
+const FORM_LIMIT: usize = 1 << 20;
+
+/// Why the server did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// Database.
+    #[error(transparent)]
+    Database(#[from] OpenError),
+    /// Objects.
+    #[error(transparent)]
+    Objects(#[from] ObjectsError),
+    /// An address cannot be listened on, or the data folder cannot be used.
+    #[error("{what}: {error}")]
+    Io {
+        /// Which.
+        what: String,
+        /// Why.
+        error: std::io::Error,
+    },
+}
+
+/// A server that runs.
+pub struct Running {
+    /// Address that people reach.
+    pub address: SocketAddr,
+    /// Address of the metrics.
+    pub admin_address: SocketAddr,
+    /// State, for demo content and tests.
+    pub app: App,
+    servers: Vec<JoinHandle<std::io::Result<()>>>,
+}
+
+/// Opens the stores, migrates, binds both listeners and serves until [`Running::stop`].
+///
+/// # Errors
+/// When a store or an address cannot be used.
+pub async fn start(config: Config, metrics: PrometheusHandle) -> Result<Running, ServeError> {
+    let io = |what: String| move |error| ServeError::Io { what, error };
+    tokio::fs::create_dir_all(&config.data)
+        .await
+        .map_err(io(format!("data folder {}", config.data.display())))?;
+    let db = Db::open(&config.database_url).await?;
+    db.migrate().await?;
+    let app = App {
+        objects: Objects::open(&config.objects).await?,
+        db,
+        clock: Clock::System,
+        passwords: Passwords::default(),
+        stop: CancellationToken::new(),
+        tasks: TaskTracker::new(),
+        config: Arc::new(config),
+    };
+    let bind = async |address: SocketAddr| {
+        let listener = TcpListener::bind(address).await?;
+        let address = listener.local_addr()?;
+        Ok::<_, std::io::Error>((listener, address))
+    };
+    let listen = app.config.listen;
+    let (listener, address) = bind(listen).await.map_err(io(format!("listen {listen}")))?;
+    let admin_listen = app.config.admin_listen;
+    let (admin_listener, admin_address) = bind(admin_listen)
+        .await
+        .map_err(io(format!("admin_listen {admin_listen}")))?;
+
+    let service = router(app.clone()).into_make_service_with_connect_info::<SocketAddr>();
+    let listener = listener.tap_io(|stream| {
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::debug!(%error, "a connection ended before it was served");
+        }
+    });
+    let public =
+        axum::serve(listener, service).with_graceful_shutdown(app.stop.clone().cancelled_owned());
+    let metrics_router = Router::new().route(
+        "/metrics",
+        get(move || std::future::ready(metrics.render())),
+    );
+    let admin = axum::serve(admin_listener, metrics_router)
+        .with_graceful_shutdown(app.stop.clone().cancelled_owned());
+    let servers = vec![
+        tokio::spawn(public.into_future()),
+        tokio::spawn(admin.into_future()),
+    ];
+    Ok(Running {
+        address,
+        admin_address,
+        app,
+        servers,
+    })
+}
+
+/// The table with everything that stands around it.
+pub fn router(app: App) -> Router {
+    routes::router()
+        .layer(axum::middleware::from_fn_with_state(
+            app.clone(),
+            guard::same_origin,
+        ))
+        .layer(DefaultBodyLimit::max(FORM_LIMIT))
+        .layer(CompressionLayer::new())
+        .layer(CatchPanicLayer::new())
+        .layer(axum::middleware::from_fn(guard::headers))
+        .layer(axum::middleware::from_fn(observe::request))
+        .with_state(app)
+}
+
+impl Running {
+    /// Stops taking connections, lets open requests, streams and jobs end, and closes the stores.
+    pub async fn stop(self) {
+        let drain = Duration::from_secs(self.app.config.drain_s);
+        self.app.stop.cancel();
+        self.app.tasks.close();
+        let ended = tokio::time::timeout(drain, async {
+            self.app.tasks.wait().await;
+            for server in self.servers {
+                match server.await {
+                    Ok(Ok(())) => {}
+                    Ok(Err(error)) => tracing::error!(%error, "a listener failed"),
+                    Err(error) => tracing::error!(%error, "a listener's task failed"),
+                }
+            }
+        })
+        .await;
+        if ended.is_err() {
+            tracing::warn!(drain_s = drain.as_secs(), "some work did not end in time");
+        }
+        self.app.db.close().await;
+    }
+}

@@ -1,0 +1,32 @@
+//! What every handler can ask for, each part on its own through `State<Part>`.
+
+use std::sync::Arc;
+
+use axum::extract::FromRef;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::db::Db;
+use crate::objects::Objects;
+use crate::people::password::Passwords;
+
+/// Cheap to clone; built once at start.
+#[derive(Clone, FromRef)]
+pub struct App {
+    /// Effective settings.
+    pub config: Arc<Config>,
+    /// Database.
+    pub db: Db,
+    /// Uploaded and prepared bytes.
+    pub objects: Objects,
+    /// Time.
+    pub clock: Clock,
+    /// Argon2id workers.
+    pub passwords: Passwords,
+    /// Cancelled when the server stops.
+    pub stop: CancellationToken,
+    /// Every task that outlives its request.
+    pub tasks: TaskTracker,
+}
