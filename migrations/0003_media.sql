@@ -18,7 +18,7 @@ create table upload (
     -- Terminated by the client, expired or refused: its parts are gone or going.
     terminated_at bigint
 );
-create index upload_account on upload (account_id);
+create index upload_by_account on upload (account_id);
 create index upload_subject on upload (subject_id);
 
 -- Counts what an account ever began; its row is locked while its open uploads are counted.
