@@ -72,6 +72,9 @@ pub enum Error {
     /// The machine failed.
     #[error("input/output: {0}")]
     Io(#[from] std::io::Error),
+    /// A page could not be rendered.
+    #[error("page: {0}")]
+    Web(#[from] millet_web::Error),
     /// A rule of the program itself was broken.
     #[error("internal: {0}")]
     Internal(String),
@@ -136,9 +139,11 @@ impl Error {
             Self::Busy | Self::Database(sqlx::Error::PoolTimedOut) => {
                 ("busy", "Busy", S::SERVICE_UNAVAILABLE)
             }
-            Self::Database(_) | Self::Objects(_) | Self::Io(_) | Self::Internal(_) => {
-                ("fault", "Fault", S::INTERNAL_SERVER_ERROR)
-            }
+            Self::Database(_)
+            | Self::Objects(_)
+            | Self::Io(_)
+            | Self::Web(_)
+            | Self::Internal(_) => ("fault", "Fault", S::INTERNAL_SERVER_ERROR),
         }
     }
 

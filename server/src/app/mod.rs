@@ -1,6 +1,7 @@
 //! The application: state, the route table, and what stands around every request.
 
 pub mod answer;
+pub mod assets;
 pub mod guard;
 pub mod health;
 pub mod observe;

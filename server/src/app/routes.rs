@@ -6,7 +6,8 @@ use axum::http::Method;
 use axum::routing::{MethodFilter, MethodRouter, on};
 use serde::Serialize;
 
-use super::{App, health};
+use super::{App, assets, health};
+use crate::error::Error;
 
 /// Who may use a route. The extractors enforce it; the tests walk the table and demand that each
 /// route answers as its row says.
@@ -73,12 +74,21 @@ pub fn table() -> Vec<Route> {
     vec![
         get("/healthz", A::Anyone, health::alive),
         get("/readyz", A::Anyone, health::ready),
+        get("/static/{*path}", A::Anyone, assets::serve),
     ]
+}
+
+/// What no row matches.
+async fn nothing_here() -> Error {
+    Error::NotFound
 }
 
 /// The table as a router.
 pub fn router() -> Router<App> {
-    table().into_iter().fold(Router::new(), |router, row| {
-        router.route(row.path, row.handler)
-    })
+    table()
+        .into_iter()
+        .fold(Router::new(), |router, row| {
+            router.route(row.path, row.handler)
+        })
+        .fallback(nothing_here)
 }

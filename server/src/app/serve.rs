@@ -9,6 +9,7 @@ use axum::extract::DefaultBodyLimit;
 use axum::routing::get;
 use axum::serve::ListenerExt as _;
 use metrics_exporter_prometheus::PrometheusHandle;
+use millet_web::Renderer;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -16,7 +17,7 @@ use tokio_util::task::TaskTracker;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
 
-use super::{App, guard, observe, routes};
+use super::{App, answer, guard, observe, routes};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::db::{Db, OpenError};
@@ -35,6 +36,9 @@ pub enum ServeError {
     /// Objects.
     #[error(transparent)]
     Objects(#[from] ObjectsError),
+    /// Templates.
+    #[error(transparent)]
+    Web(#[from] millet_web::Error),
     /// An address cannot be listened on, or the data folder cannot be used.
     #[error("{what}: {error}")]
     Io {
@@ -71,6 +75,7 @@ pub async fn start(config: Config, metrics: PrometheusHandle) -> Result<Running,
         objects: Objects::open(&config.objects).await?,
         db,
         clock: Clock::System,
+        renderer: Arc::new(Renderer::new()?),
         passwords: Passwords::default(),
         stop: CancellationToken::new(),
         tasks: TaskTracker::new(),
@@ -120,6 +125,10 @@ pub fn router(app: App) -> Router {
         .layer(axum::middleware::from_fn_with_state(
             app.clone(),
             guard::same_origin,
+        ))
+        .layer(axum::middleware::from_fn_with_state(
+            app.clone(),
+            answer::for_people,
         ))
         .layer(DefaultBodyLimit::max(FORM_LIMIT))
         .layer(CompressionLayer::new())

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use axum::extract::FromRef;
+use millet_web::Renderer;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -23,6 +24,8 @@ pub struct App {
     pub objects: Objects,
     /// Time.
     pub clock: Clock,
+    /// Templates and words.
+    pub renderer: Arc<Renderer>,
     /// Argon2id workers.
     pub passwords: Passwords,
     /// Cancelled when the server stops.

@@ -6,6 +6,7 @@
 pub mod access;
 pub mod password;
 pub mod session;
+pub mod view;
 
 use serde::{Deserialize, Serialize};
 
@@ -13,6 +14,7 @@ use crate::id::AreaId;
 
 pub use access::{Administrator, AreaManager, Auditor, Has, Helper, InArea, RoleKind, Teacher};
 pub use session::{SignedIn, Visitor};
+pub use view::View;
 
 /// What an account may be at an area; it holds there and in every area below.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]

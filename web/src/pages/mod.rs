@@ -1,0 +1,51 @@
+//! Typed page models: one struct for each template, plain fields, no HTML.
+//!
+//! Times are epoch milliseconds, lengths milliseconds, sizes bytes, ids and codes text. Enumerations
+//! travel as the words that the database keeps; their names in the reader's language are text keys.
+//!
+//! # Forms
+//!
+//! | method and path | fields |
+//! |---|---|
+//! | `POST /sign-in` | `name`, `password`, `next` |
+//! | `POST /sign-out`, `POST /sign-out-everywhere` | |
+//! | `POST /language` | `language`, `next` |
+//! | `POST /account/password` | `old`, `password` |
+//! | `POST /card/{token}` | |
+//! | `POST /courses/{course_id}/enrol` | |
+//! | `POST /teach/courses` | `title`, `area_id`, `language` |
+//! | `POST /teach/courses/{course_id}` | `revision`, `title`, `description`, `language`, `isced_level`, `isced_field`, `estimated_minutes`, `required_percent` |
+//! | `POST /teach/courses/{course_id}/cover` | multipart: `cover` |
+//! | `POST /teach/courses/{course_id}/publish` | `revision` |
+//! | `POST /teach/courses/{course_id}/modules` | `title` |
+//! | `POST /teach/courses/{course_id}/modules/{module_id}` | `title`, `action`: `rename`, `up`, `down`, `remove` |
+//! | `POST /teach/courses/{course_id}/lessons` | `module_id`, `title`, `kind` |
+//! | `POST /teach/courses/{course_id}/lessons/{lesson_id}` | `title`, `body`, `action`: `save`, `up`, `down`, `remove` |
+//! | `POST /teach/courses/{course_id}/lessons/{lesson_id}/file` | multipart: `file` |
+//! | `POST /teach/courses/{course_id}/learners` | `cohort_id`, `lines` (CSV) |
+//! | `POST /teach/courses/{course_id}/cohorts` | `name` |
+//! | `POST /teach/courses/{course_id}/cards` | `account_id`, `single_use` |
+//! | `POST /support/measures/{measure_id}/verify` | |
+//! | `POST /support/measures/{measure_id}/return` | `reason` |
+//! | `POST /admin/areas` | `parent_id`, `code`, `level`, `name_zh`, `name_en` |
+//! | `POST /admin/accounts` | `name`, `sign_in_name`, `phone`, `password`, `area_id` |
+//! | `POST /admin/accounts/{account_id}/grants` | `role`, `area_id` |
+//! | `POST /admin/accounts/{account_id}/cards` | `single_use` |
+//! | `POST /admin/grants/{grant_id}/revoke` | |
+
+pub mod admin;
+pub mod learning;
+pub mod people;
+pub mod problem;
+pub mod support;
+pub mod teaching;
+
+/// Implements [`crate::Page`] for page models.
+macro_rules! pages {
+    ($($name:ty => $template:literal;)+) => {$(
+        impl $crate::Page for $name {
+            const TEMPLATE: &'static str = $template;
+        }
+    )+};
+}
+pub(crate) use pages;

@@ -1,0 +1,173 @@
+//! What helpers see.
+
+use serde::Serialize;
+
+use super::pages;
+
+/// `GET /support`
+#[derive(Clone, Debug, Serialize)]
+pub struct Households {
+    /// The helper's households.
+    pub households: Vec<HouseholdLine>,
+    /// Measures that wait for verification.
+    pub to_verify: i64,
+}
+
+/// A household in a list.
+#[derive(Clone, Debug, Serialize)]
+pub struct HouseholdLine {
+    /// Household.
+    pub id: String,
+    /// Code.
+    pub code: String,
+    /// Name of the head.
+    pub head: String,
+    /// Name of the area.
+    pub area: String,
+    /// Word of the status.
+    pub status: String,
+    /// Live measures.
+    pub measures: i64,
+    /// Measures that wait for verification.
+    pub to_verify: i64,
+}
+
+/// `GET /support/households/{household_id}`
+#[derive(Clone, Debug, Serialize)]
+pub struct Household {
+    /// The line.
+    pub line: HouseholdLine,
+    /// Address.
+    pub address: String,
+    /// Members.
+    pub members: Vec<Member>,
+    /// Live plan.
+    pub plan: Option<Plan>,
+}
+
+/// A member of a household.
+#[derive(Clone, Debug, Serialize)]
+pub struct Member {
+    /// Name.
+    pub name: String,
+    /// Code of the relationship to the head.
+    pub relationship: String,
+    /// Whether the member has a learner account.
+    pub has_account: bool,
+}
+
+/// A support plan.
+#[derive(Clone, Debug, Serialize)]
+pub struct Plan {
+    /// Number of the version.
+    pub version: i64,
+    /// Word of the status.
+    pub status: String,
+    /// Goals.
+    pub goals: String,
+    /// ISO 8601 date.
+    pub starts_on: String,
+    /// ISO 8601 date.
+    pub ends_on: String,
+    /// Name of the helper.
+    pub helper: String,
+    /// Measures.
+    pub measures: Vec<Measure>,
+}
+
+/// A measure of a plan.
+#[derive(Clone, Debug, Serialize)]
+pub struct Measure {
+    /// Measure.
+    pub id: String,
+    /// Word of the kind.
+    pub kind: String,
+    /// Title.
+    pub title: String,
+    /// Names of the members.
+    pub members: Vec<String>,
+    /// Course of a training measure.
+    pub course_id: Option<String>,
+    /// Its title; empty without a course.
+    pub course_title: String,
+    /// ISO 8601 date.
+    pub due_on: String,
+    /// Amount in words of the page, for example `CNY 300.00`; empty without an allowance.
+    pub allowance: String,
+    /// Word of the status.
+    pub status: String,
+    /// Why it was returned; empty otherwise.
+    pub reason: String,
+}
+
+/// `GET /support/verify`
+#[derive(Clone, Debug, Serialize)]
+pub struct ToVerify {
+    /// Fulfilled measures of the helper's households.
+    pub measures: Vec<VerifyLine>,
+}
+
+/// A measure that waits.
+#[derive(Clone, Debug, Serialize)]
+pub struct VerifyLine {
+    /// Measure.
+    pub id: String,
+    /// Title.
+    pub title: String,
+    /// Name of the member.
+    pub member: String,
+    /// Code of the household.
+    pub household: String,
+    /// When it was fulfilled.
+    pub fulfilled_at: i64,
+}
+
+/// `GET /support/measures/{measure_id}`
+#[derive(Clone, Debug, Serialize)]
+pub struct Verification {
+    /// The measure.
+    pub measure: Measure,
+    /// Household.
+    pub household_id: String,
+    /// Code of the household.
+    pub household: String,
+    /// Credential that fulfilled it.
+    pub credential_id: Option<String>,
+    /// What was watched.
+    pub lessons: Vec<LessonEvidence>,
+    /// Whether it can be verified or returned now.
+    pub open: bool,
+}
+
+/// Evidence of one lesson.
+#[derive(Clone, Debug, Serialize)]
+pub struct LessonEvidence {
+    /// Title.
+    pub title: String,
+    /// Length.
+    pub duration_ms: i64,
+    /// Watched time.
+    pub watched_ms: i64,
+    /// Watched share, 0 to 100.
+    pub percent: i64,
+    /// Watched parts, in thousandths of the length, for the bar.
+    pub parts: Vec<Part>,
+    /// Words of the flags.
+    pub flags: Vec<String>,
+}
+
+/// A watched part, in thousandths.
+#[derive(Clone, Debug, Serialize)]
+pub struct Part {
+    /// Begin.
+    pub from: i64,
+    /// Width.
+    pub width: i64,
+}
+
+pages! {
+    Households => "households";
+    Household => "household";
+    ToVerify => "to_verify";
+    Verification => "verification";
+}

@@ -1,0 +1,196 @@
+//! What teachers see.
+
+use serde::Serialize;
+
+use super::pages;
+
+/// `GET /teach`
+#[derive(Clone, Debug, Serialize)]
+pub struct Teaching {
+    /// Courses that the reader teaches.
+    pub courses: Vec<TaughtCourse>,
+    /// Areas where a new course can be offered.
+    pub areas: Vec<Choice>,
+    /// Languages of courses.
+    pub languages: Vec<Choice>,
+}
+
+/// One choice of a list.
+#[derive(Clone, Debug, Serialize)]
+pub struct Choice {
+    /// Value of the field.
+    pub value: String,
+    /// What people read.
+    pub name: String,
+    /// Whether it is chosen.
+    pub chosen: bool,
+}
+
+/// A course in the teacher's list.
+#[derive(Clone, Debug, Serialize)]
+pub struct TaughtCourse {
+    /// Course.
+    pub id: String,
+    /// Title.
+    pub title: String,
+    /// Number of the published version; 0 for a draft.
+    pub version: i64,
+    /// Enrolled learners.
+    pub learners: i64,
+}
+
+/// `GET /teach/courses/{course_id}`
+#[derive(Clone, Debug, Serialize)]
+pub struct CourseEditor {
+    /// Course.
+    pub id: String,
+    /// Count of changes, sent back with every form.
+    pub revision: i64,
+    /// Title.
+    pub title: String,
+    /// Description.
+    pub description: String,
+    /// Languages of courses.
+    pub languages: Vec<Choice>,
+    /// ISCED 2011 levels.
+    pub isced_levels: Vec<Choice>,
+    /// ISCED-F 2013 detailed field.
+    pub isced_field: String,
+    /// Estimated length.
+    pub estimated_minutes: i64,
+    /// Share of a lesson that must be watched.
+    pub required_percent: i64,
+    /// Path of the picture.
+    pub cover: Option<String>,
+    /// Modules.
+    pub modules: Vec<EditorModule>,
+    /// Number of the published version; 0 for a draft.
+    pub version: i64,
+    /// Whether every lesson can be published now.
+    pub publishable: bool,
+    /// Whether the draft differs from the published version.
+    pub changed: bool,
+}
+
+/// A module of the editor.
+#[derive(Clone, Debug, Serialize)]
+pub struct EditorModule {
+    /// Module.
+    pub id: String,
+    /// Title.
+    pub title: String,
+    /// Lessons.
+    pub lessons: Vec<EditorLesson>,
+}
+
+/// A lesson of the editor.
+#[derive(Clone, Debug, Serialize)]
+pub struct EditorLesson {
+    /// Lesson.
+    pub id: String,
+    /// Title.
+    pub title: String,
+    /// Word of the kind.
+    pub kind: String,
+    /// Word of the state of its media: `empty`, `uploading`, `queued`, `running`, `ready`, `refused`, `failed`.
+    pub state: String,
+}
+
+/// `GET /teach/courses/{course_id}/lessons/{lesson_id}`
+#[derive(Clone, Debug, Serialize)]
+pub struct LessonEditor {
+    /// Course.
+    pub course_id: String,
+    /// Title of the course.
+    pub course_title: String,
+    /// Lesson.
+    pub lesson_id: String,
+    /// Title.
+    pub title: String,
+    /// Word of the kind.
+    pub kind: String,
+    /// Text of a text lesson.
+    pub body: String,
+    /// State of the media.
+    pub media: Media,
+    /// Largest upload.
+    pub upload_max_bytes: i64,
+}
+
+/// State of a lesson's media.
+#[derive(Clone, Debug, Serialize)]
+pub struct Media {
+    /// As in [`EditorLesson::state`].
+    pub state: String,
+    /// Thousandths done, of a running job.
+    pub permille: i64,
+    /// Word of the reason, of a refused job; empty otherwise.
+    pub reason: String,
+    /// Length, when it is ready.
+    pub duration_ms: i64,
+    /// What the ladder costs a learner, when it is ready.
+    pub rungs: Vec<RungSize>,
+    /// Where to preview it.
+    pub poster: Option<String>,
+}
+
+/// Bytes of one rung for the whole lesson, sound included.
+#[derive(Clone, Debug, Serialize)]
+pub struct RungSize {
+    /// Word: `audio`, `stills` or `video`.
+    pub kind: String,
+    /// Lines of the picture.
+    pub height: i64,
+    /// Size.
+    pub bytes: i64,
+}
+
+/// `GET /teach/courses/{course_id}/learners`
+#[derive(Clone, Debug, Serialize)]
+pub struct Learners {
+    /// Course.
+    pub course_id: String,
+    /// Title.
+    pub course_title: String,
+    /// Enrolled learners.
+    pub learners: Vec<Learner>,
+    /// Cohorts.
+    pub cohorts: Vec<Choice>,
+    /// Errors of a refused list, by line.
+    pub errors: Vec<LineError>,
+    /// What was typed, kept after a refusal.
+    pub lines: String,
+}
+
+/// A learner of a course.
+#[derive(Clone, Debug, Serialize)]
+pub struct Learner {
+    /// Account.
+    pub account_id: String,
+    /// Name.
+    pub name: String,
+    /// Cohort; empty without one.
+    pub cohort: String,
+    /// Share of completed lessons, 0 to 100.
+    pub percent: i64,
+    /// Whether the course is complete.
+    pub completed: bool,
+}
+
+/// An error of a list.
+#[derive(Clone, Debug, Serialize)]
+pub struct LineError {
+    /// Line, from 1.
+    pub line: i64,
+    /// Column.
+    pub column: String,
+    /// Text key below `line-`.
+    pub reason: String,
+}
+
+pages! {
+    Teaching => "teaching";
+    CourseEditor => "course_editor";
+    LessonEditor => "lesson_editor";
+    Learners => "learners";
+}

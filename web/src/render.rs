@@ -1,0 +1,148 @@
+//! From a typed page to HTML.
+
+use handlebars::Handlebars;
+use serde::Serialize;
+
+use crate::Language;
+use crate::assets::{self, Assets};
+use crate::helpers;
+use crate::text::Texts;
+
+/// Why something could not be rendered. Every case is a fault of this program.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A template is malformed.
+    #[error("template: {0}")]
+    Template(#[from] Box<handlebars::TemplateError>),
+    /// A template and its page do not fit.
+    #[error("rendering: {0}")]
+    Render(#[from] handlebars::RenderError),
+    /// A Fluent source is malformed.
+    #[error("text: {0}")]
+    Text(String),
+}
+
+/// A page: one struct for each template.
+pub trait Page: Serialize {
+    /// Name of the template.
+    const TEMPLATE: &'static str;
+}
+
+/// What stands around every page.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Frame {
+    /// Language of the page.
+    pub language: Language,
+    /// Path of this page with its query, for the language switch.
+    pub path: String,
+    /// Name of the signed-in person; absent for a visitor.
+    pub person: Option<String>,
+    /// What the person may see.
+    pub navigation: Navigation,
+    /// A sentence about what was just done.
+    pub notice: Option<Notice>,
+}
+
+/// Which parts of the system the person may see.
+#[derive(Clone, Copy, Debug, Default, Serialize)]
+pub struct Navigation {
+    /// Teaches courses.
+    pub teacher: bool,
+    /// Helps households.
+    pub helper: bool,
+    /// Administers areas and accounts.
+    pub administrator: bool,
+}
+
+/// A sentence at the top of a page; the key of its text.
+#[derive(Clone, Debug, Serialize)]
+pub struct Notice {
+    /// Text key below `notice-`.
+    pub key: &'static str,
+}
+
+/// Templates and words, parsed once.
+pub struct Renderer {
+    templates: Handlebars<'static>,
+    texts: std::sync::Arc<Texts>,
+    assets: std::sync::Arc<Assets>,
+}
+
+#[derive(Serialize)]
+struct Document<'a, P> {
+    frame: &'a Frame,
+    page: &'a P,
+}
+
+impl Renderer {
+    /// Parses everything that is embedded.
+    ///
+    /// # Errors
+    /// When a template or a text is malformed: a fault of the build.
+    pub fn new() -> Result<Self, Error> {
+        let texts = std::sync::Arc::new(Texts::new()?);
+        let assets = std::sync::Arc::new(Assets::new());
+        let mut templates = Handlebars::new();
+        templates.set_strict_mode(true);
+        for (name, source) in crate::templates::ALL {
+            templates
+                .register_template_string(name, source)
+                .map_err(Box::new)?;
+        }
+        helpers::register(&mut templates, &texts, &assets);
+        Ok(Self {
+            templates,
+            texts,
+            assets,
+        })
+    }
+
+    /// The page as HTML.
+    ///
+    /// # Errors
+    /// When template and page do not fit.
+    pub fn render<P: Page>(&self, page: &P, frame: &Frame) -> Result<String, Error> {
+        Ok(self
+            .templates
+            .render(P::TEMPLATE, &Document { frame, page })?)
+    }
+
+    /// A sentence outside a page; the key itself when it is unknown, so that nothing is hidden.
+    #[must_use]
+    pub fn text(&self, language: Language, key: &str) -> String {
+        self.texts
+            .find(language, key, None)
+            .unwrap_or_else(|| key.to_owned())
+    }
+
+    /// The file behind `/static/{path}`.
+    #[must_use]
+    pub fn asset(&self, path: &str) -> Option<&assets::Asset> {
+        self.assets.find(path)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pages::people::SignIn;
+
+    #[test]
+    fn every_language_renders_and_typed_words_are_escaped() {
+        let renderer = Renderer::new().unwrap();
+        for language in Language::ALL {
+            let frame = Frame {
+                language,
+                path: "/sign-in?next=/\"><script>".into(),
+                ..Frame::default()
+            };
+            let page = SignIn {
+                name: "<b>".into(),
+                ..SignIn::default()
+            };
+            let html = renderer.render(&page, &frame).unwrap();
+            assert!(html.contains(&format!("lang=\"{}\"", language.code())));
+            assert!(html.contains("&lt;b&gt;") && !html.contains("<script>"));
+        }
+    }
+}
