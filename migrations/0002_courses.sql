@@ -79,6 +79,8 @@ create table course_version (
     required_percent bigint not null,
     published_at bigint not null,
     published_by text not null references account (id),
+    -- Revision of the draft that was frozen.
+    draft_revision bigint not null default 0,
     unique (course_id, number)
 );
 

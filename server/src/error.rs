@@ -54,6 +54,12 @@ pub enum Error {
     /// A file of a kind that is not taken.
     #[error("unsupported media type")]
     UnsupportedType,
+    /// The bytes of an upload's request do not have the checksum it announced; none were kept.
+    #[error("the checksum does not fit")]
+    ChecksumMismatch,
+    /// Another version of the tus protocol than 1.0.0.
+    #[error("Tus-Resumable must be 1.0.0")]
+    TusVersion,
     /// Too many tries.
     #[error("too many requests")]
     TooMany {
@@ -135,6 +141,13 @@ impl Error {
                 "Unsupported type",
                 S::UNSUPPORTED_MEDIA_TYPE,
             ),
+            // The tus protocol's own status, which HTTP does not name.
+            Self::ChecksumMismatch => (
+                "checksum-mismatch",
+                "Checksum mismatch",
+                S::from_u16(460).unwrap_or(S::BAD_REQUEST),
+            ),
+            Self::TusVersion => ("tus-version", "Unsupported version", S::PRECONDITION_FAILED),
             Self::TooMany { .. } => ("too-many", "Too many requests", S::TOO_MANY_REQUESTS),
             Self::Busy | Self::Database(sqlx::Error::PoolTimedOut) => {
                 ("busy", "Busy", S::SERVICE_UNAVAILABLE)

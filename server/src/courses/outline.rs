@@ -1,0 +1,411 @@
+//! The tables `module` and `lesson`: the order of a draft.
+
+use sqlx::{AnyConnection, FromRow};
+
+use super::proof::InCourse;
+use super::store::touch;
+use super::{LessonKind, MOST_LESSONS, MOST_MODULES};
+use crate::clock::Timestamp;
+use crate::error::Error;
+use crate::id::{LessonId, ModuleId, TimelineId};
+use crate::people::Teacher;
+
+/// A module of the draft.
+#[derive(Clone, Debug, PartialEq, Eq, FromRow)]
+pub struct Module {
+    /// Its id.
+    pub id: ModuleId,
+    /// Title.
+    pub title: String,
+    /// Lower comes first.
+    pub position: i64,
+}
+
+/// A lesson of the draft.
+#[derive(Clone, Debug, PartialEq, Eq, FromRow)]
+pub struct Lesson {
+    /// Its id.
+    pub id: LessonId,
+    /// Its module.
+    pub module_id: ModuleId,
+    /// Title.
+    pub title: String,
+    /// Word of a [`LessonKind`].
+    pub kind: String,
+    /// Text of a text lesson.
+    pub body: String,
+    /// Lower comes first within the module.
+    pub position: i64,
+    /// The prepared media that the draft shows.
+    pub timeline_id: Option<TimelineId>,
+}
+
+impl Lesson {
+    /// Whether learners could follow it now.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        match LessonKind::from_word(&self.kind) {
+            Some(LessonKind::Video) => self.timeline_id.is_some(),
+            Some(LessonKind::Text) => !self.body.is_empty(),
+            Some(LessonKind::File | LessonKind::Quiz) | None => false,
+        }
+    }
+}
+
+/// Which way to move.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Direction {
+    /// Earlier.
+    Up,
+    /// Later.
+    Down,
+}
+
+/// The modules of the draft in order.
+///
+/// # Errors
+/// When the database fails.
+pub async fn modules(
+    connection: &mut AnyConnection,
+    proof: &InCourse<Teacher>,
+) -> Result<Vec<Module>, Error> {
+    Ok(sqlx::query_as(
+        "select id, title, position from module \
+         where course_id = $1 and removed_at is null order by position, id",
+    )
+    .bind(proof.course())
+    .fetch_all(connection)
+    .await?)
+}
+
+/// The lessons of the draft, in order of modules and within each.
+///
+/// # Errors
+/// When the database fails.
+pub async fn lessons(
+    connection: &mut AnyConnection,
+    proof: &InCourse<Teacher>,
+) -> Result<Vec<Lesson>, Error> {
+    Ok(sqlx::query_as(
+        "select lesson.id, lesson.module_id, lesson.title, lesson.kind, lesson.body, \
+         lesson.position, lesson.timeline_id from lesson \
+         join module on module.id = lesson.module_id \
+         where lesson.course_id = $1 and lesson.removed_at is null and module.removed_at is null \
+         order by module.position, module.id, lesson.position, lesson.id",
+    )
+    .bind(proof.course())
+    .fetch_all(connection)
+    .await?)
+}
+
+/// Adds a module at the end.
+///
+/// # Errors
+/// [`Error::Conflict`] when the course is full.
+pub async fn add_module(
+    connection: &mut AnyConnection,
+    proof: &InCourse<Teacher>,
+    title: &str,
+    now: Timestamp,
+) -> Result<ModuleId, Error> {
+    touch(&mut *connection, proof, None, now).await?;
+    let before = modules(&mut *connection, proof).await?;
+    if before.len() >= MOST_MODULES {
+        return Err(Error::Conflict("course-full"));
+    }
+    let position = before.last().map_or(0, |last| last.position + 1);
+    let id = ModuleId::new();
+    sqlx::query(
+        "insert into module (id, course_id, title, position, created_at) \
+         values ($1, $2, $3, $4, $5)",
+    )
+    .bind(id)
+    .bind(proof.course())
+    .bind(title)
+    .bind(position)
+    .bind(now)
+    .execute(connection)
+    .await?;
+    Ok(id)
+}
+
+/// Gives a module another title.
+///
+/// # Errors
+/// [`Error::NotFound`] when the course has no such module.
+pub async fn rename_module(
+    connection: &mut AnyConnection,
+    proof: &InCourse<Teacher>,
+    module: ModuleId,
+    title: &str,
+    now: Timestamp,
+) -> Result<(), Error> {
+    touch(&mut *connection, proof, None, now).await?;
+    let changed = sqlx::query(
+        "update module set title = $1 where id = $2 and course_id = $3 and removed_at is null",
+    )
+    .bind(title)
+    .bind(module)
+    .bind(proof.course())
+    .execute(connection)
+    .await?;
+    found(changed.rows_affected())
+}
+
+/// Removes a module and its lessons from the draft; published versions keep theirs.
+///
+/// # Errors
+/// [`Error::NotFound`] when the course has no such module.
+pub async fn remove_module(
+    connection: &mut AnyConnection,
+    proof: &InCourse<Teacher>,
+    module: ModuleId,
+    now: Timestamp,
+) -> Result<(), Error> {
+    touch(&mut *connection, proof, None, now).await?;
+    let changed = sqlx::query(
+        "update module set removed_at = $1 where id = $2 and course_id = $3 and removed_at is null",
+    )
+    .bind(now)
+    .bind(module)
+    .bind(proof.course())
+    .execute(&mut *connection)
+    .await?;
+    found(changed.rows_affected())?;
+    sqlx::query(
+        "update lesson set removed_at = $1 \
+         where module_id = $2 and course_id = $3 and removed_at is null",
+    )
+    .bind(now)
+    .bind(module)
+    .bind(proof.course())
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// Moves a module by one place; at the end of the list it stays.
+///
+/// # Errors
+/// [`Error::NotFound`] when the course has no such module.
+pub async fn move_module(
+    connection: &mut AnyConnection,
+    proof: &InCourse<Teacher>,
+    module: ModuleId,
+    direction: Direction,
+    now: Timestamp,
+) -> Result<(), Error> {
+    // Locks the draft first, so that the order that is read is the order that is changed.
+    touch(&mut *connection, proof, None, now).await?;
+    let mut order = modules(&mut *connection, proof).await?;
+    let at = order.iter().position(|m| m.id == module);
+    swap(&mut order, at.ok_or(Error::NotFound)?, direction);
+    for (position, module) in (0_i64..).zip(&order) {
+        if module.position != position {
+            sqlx::query("update module set position = $1 where id = $2 and course_id = $3")
+                .bind(position)
+                .bind(module.id)
+                .bind(proof.course())
+                .execute(&mut *connection)
+                .await?;
+        }
+    }
+    Ok(())
+}
+
+/// Adds a lesson at the end of a module.
+///
+/// # Errors
+/// [`Error::Invalid`] for a kind that cannot be made yet, [`Error::NotFound`] for a module of
+/// another course, [`Error::Conflict`] when the course is full.
+pub async fn add_lesson(
+    connection: &mut AnyConnection,
+    proof: &InCourse<Teacher>,
+    module: ModuleId,
+    title: &str,
+    kind: LessonKind,
+    now: Timestamp,
+) -> Result<LessonId, Error> {
+    if !kind.is_available() {
+        return Err(Error::Invalid {
+            field: "kind",
+            reason: "kind-not-yet",
+        });
+    }
+    touch(&mut *connection, proof, None, now).await?;
+    let known = modules(&mut *connection, proof).await?;
+    if !known.iter().any(|known| known.id == module) {
+        return Err(Error::NotFound);
+    }
+    let lessons = lessons(&mut *connection, proof).await?;
+    if lessons.len() >= MOST_LESSONS {
+        return Err(Error::Conflict("course-full"));
+    }
+    let last = lessons.iter().rfind(|lesson| lesson.module_id == module);
+    let id = LessonId::new();
+    sqlx::query(
+        "insert into lesson (id, course_id, module_id, title, kind, body, position, created_at) \
+         values ($1, $2, $3, $4, $5, '', $6, $7)",
+    )
+    .bind(id)
+    .bind(proof.course())
+    .bind(module)
+    .bind(title)
+    .bind(kind.word())
+    .bind(last.map_or(0, |last| last.position + 1))
+    .bind(now)
+    .execute(connection)
+    .await?;
+    Ok(id)
+}
+
+/// Changes a lesson's title and, of a text lesson, its text.
+///
+/// # Errors
+/// [`Error::NotFound`] when the course has no such lesson.
+pub async fn edit_lesson(
+    connection: &mut AnyConnection,
+    proof: &InCourse<Teacher>,
+    lesson: LessonId,
+    title: &str,
+    body: &str,
+    now: Timestamp,
+) -> Result<(), Error> {
+    touch(&mut *connection, proof, None, now).await?;
+    let changed = sqlx::query(
+        "update lesson set title = $1, body = case when kind = 'text' then $2 else body end \
+         where id = $3 and course_id = $4 and removed_at is null",
+    )
+    .bind(title)
+    .bind(body)
+    .bind(lesson)
+    .bind(proof.course())
+    .execute(connection)
+    .await?;
+    found(changed.rows_affected())
+}
+
+/// Removes a lesson from the draft; published versions keep it.
+///
+/// # Errors
+/// [`Error::NotFound`] when the course has no such lesson.
+pub async fn remove_lesson(
+    connection: &mut AnyConnection,
+    proof: &InCourse<Teacher>,
+    lesson: LessonId,
+    now: Timestamp,
+) -> Result<(), Error> {
+    touch(&mut *connection, proof, None, now).await?;
+    let changed = sqlx::query(
+        "update lesson set removed_at = $1 where id = $2 and course_id = $3 and removed_at is null",
+    )
+    .bind(now)
+    .bind(lesson)
+    .bind(proof.course())
+    .execute(connection)
+    .await?;
+    found(changed.rows_affected())
+}
+
+/// Moves a lesson by one place; from the end of a module it goes into the next one.
+///
+/// # Errors
+/// [`Error::NotFound`] when the course has no such lesson.
+pub async fn move_lesson(
+    connection: &mut AnyConnection,
+    proof: &InCourse<Teacher>,
+    lesson: LessonId,
+    direction: Direction,
+    now: Timestamp,
+) -> Result<(), Error> {
+    touch(&mut *connection, proof, None, now).await?;
+    let modules = modules(&mut *connection, proof).await?;
+    let all = lessons(&mut *connection, proof).await?;
+    let mut order: Vec<(ModuleId, Vec<Lesson>)> = modules
+        .iter()
+        .map(|module| {
+            let own = all.iter().filter(|l| l.module_id == module.id).cloned();
+            (module.id, own.collect())
+        })
+        .collect();
+    step(&mut order, lesson, direction).ok_or(Error::NotFound)?;
+    for (module, lessons) in &order {
+        for (position, lesson) in (0_i64..).zip(lessons) {
+            if lesson.position != position || lesson.module_id != *module {
+                sqlx::query(
+                    "update lesson set position = $1, module_id = $2 \
+                     where id = $3 and course_id = $4",
+                )
+                .bind(position)
+                .bind(module)
+                .bind(lesson.id)
+                .bind(proof.course())
+                .execute(&mut *connection)
+                .await?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Lets the draft show a timeline. Only for the transaction that ends the job that made it: the
+/// job's lease stands for the proof. Forms under way are not disturbed, so no change is counted.
+///
+/// # Errors
+/// When the database fails.
+pub async fn show_timeline(
+    connection: &mut AnyConnection,
+    lesson: LessonId,
+    timeline: TimelineId,
+) -> Result<(), Error> {
+    sqlx::query("update lesson set timeline_id = $1 where id = $2")
+        .bind(timeline)
+        .bind(lesson)
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+fn found(rows: u64) -> Result<(), Error> {
+    if rows == 1 {
+        Ok(())
+    } else {
+        Err(Error::NotFound)
+    }
+}
+
+fn swap<T>(order: &mut [T], at: usize, direction: Direction) {
+    match direction {
+        Direction::Up if at > 0 => order.swap(at, at - 1),
+        Direction::Down if at + 1 < order.len() => order.swap(at, at + 1),
+        Direction::Up | Direction::Down => {}
+    }
+}
+
+/// Moves a lesson within the nested order; `None` when it is not there.
+fn step(
+    order: &mut [(ModuleId, Vec<Lesson>)],
+    lesson: LessonId,
+    direction: Direction,
+) -> Option<()> {
+    let (module, at) = order
+        .iter()
+        .enumerate()
+        .find_map(|(module, (_, lessons))| {
+            let at = lessons.iter().position(|l| l.id == lesson)?;
+            Some((module, at))
+        })?;
+    let last = order[module].1.len() - 1;
+    match direction {
+        Direction::Up if at == 0 && module > 0 => {
+            let lesson = order[module].1.remove(0);
+            order[module - 1].1.push(lesson);
+        }
+        Direction::Down if at == last && module + 1 < order.len() => {
+            let lesson = order[module].1.remove(at);
+            order[module + 1].1.insert(0, lesson);
+        }
+        Direction::Up | Direction::Down => swap(&mut order[module].1, at, direction),
+    }
+    Some(())
+}
