@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use super::{App, assets, health};
 use crate::error::Error;
+use crate::uploads::tus;
 
 /// Who may use a route. The extractors enforce it; the tests walk the table and demand that each
 /// route answers as its row says.
@@ -75,6 +76,27 @@ pub fn table() -> Vec<Route> {
         get("/healthz", A::Anyone, health::alive),
         get("/readyz", A::Anyone, health::ready),
         get("/static/{*path}", A::Anyone, assets::serve),
+        route(Method::OPTIONS, "/uploads", A::Anyone, tus::options),
+        route(Method::POST, "/uploads", A::Teacher, tus::create),
+        route(Method::HEAD, "/uploads/{upload_id}", A::Teacher, tus::head),
+        route(
+            Method::PATCH,
+            "/uploads/{upload_id}",
+            A::Teacher,
+            tus::patch,
+        ),
+        route(
+            Method::DELETE,
+            "/uploads/{upload_id}",
+            A::Teacher,
+            tus::terminate,
+        ),
+        route(
+            Method::POST,
+            "/uploads/{upload_id}",
+            A::Teacher,
+            tus::overridden,
+        ),
     ]
 }
 

@@ -21,6 +21,7 @@ use super::{App, answer, guard, observe, routes};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::db::{Db, OpenError};
+use crate::jobs::worker;
 use crate::objects::{Objects, ObjectsError};
 use crate::people::password::Passwords;
 
@@ -92,6 +93,17 @@ pub async fn start(config: Config, metrics: PrometheusHandle) -> Result<Running,
     let (admin_listener, admin_address) = bind(admin_listen)
         .await
         .map_err(io(format!("admin_listen {admin_listen}")))?;
+
+    let workers = worker::Context {
+        db: app.db.clone(),
+        objects: app.objects.clone(),
+        clock: app.clock.clone(),
+        transcoder: app.config.transcoder.clone(),
+        stop: app.stop.clone(),
+    };
+    worker::start(workers, &app.config.data, app.config.workers, &app.tasks)
+        .await
+        .map_err(|error| io("workers".into())(std::io::Error::other(error)))?;
 
     let service = router(app.clone()).into_make_service_with_connect_info::<SocketAddr>();
     let listener = listener.tap_io(|stream| {

@@ -2,6 +2,8 @@
 
 use std::pin::pin;
 
+use axum::extract::{FromRef, FromRequestParts};
+use axum::http::request::Parts;
 use bytes::{Bytes, BytesMut};
 use futures_util::{Stream, StreamExt as _};
 use sha1::{Digest as _, Sha1};
@@ -29,6 +31,26 @@ pub struct Receiver {
     pub clock: Clock,
     /// Cancelled when the server stops: then the client is treated as cut off.
     pub stop: CancellationToken,
+}
+
+impl<S> FromRequestParts<S> for Receiver
+where
+    S: Send + Sync,
+    Db: FromRef<S>,
+    Objects: FromRef<S>,
+    Clock: FromRef<S>,
+    CancellationToken: FromRef<S>,
+{
+    type Rejection = std::convert::Infallible;
+
+    async fn from_request_parts(_: &mut Parts, state: &S) -> Result<Self, Self::Rejection> {
+        Ok(Self {
+            db: Db::from_ref(state),
+            objects: Objects::from_ref(state),
+            clock: Clock::from_ref(state),
+            stop: CancellationToken::from_ref(state),
+        })
+    }
 }
 
 /// How far an upload is after some bytes.

@@ -20,7 +20,7 @@ use crate::config::Config;
 use crate::courses::proof::InLesson;
 use crate::error::Error;
 use crate::id::{LessonId, UploadId};
-use crate::people::{SignedIn, Teacher};
+use crate::people::{Has, Teacher};
 
 const VERSION: &str = "1.0.0";
 const EXTENSIONS: &str = "creation,creation-with-upload,expiration,checksum,termination";
@@ -47,8 +47,8 @@ pub async fn options(State(config): State<Arc<Config>>) -> Response {
 /// # Errors
 /// As [`Receiver::create`] and [`Receiver::receive`].
 pub async fn create(
-    signed_in: SignedIn,
-    State(receiver): State<Receiver>,
+    teacher: Has<Teacher>,
+    receiver: Receiver,
     State(config): State<Arc<Config>>,
     State(tasks): State<TaskTracker>,
     headers: HeaderMap,
@@ -62,7 +62,7 @@ pub async fn create(
         .and_then(|id| id.parse().ok())
         .ok_or(Error::NotFound)?;
     let mut connection = receiver.db.read().await?;
-    let lesson = InLesson::<Teacher>::prove(&mut connection, signed_in.account(), lesson).await?;
+    let lesson = InLesson::<Teacher>::prove(&mut connection, teacher.account(), lesson).await?;
     drop(connection);
     lesson.takes_file()?;
     let new = NewUpload::new(
@@ -95,13 +95,13 @@ pub async fn create(
 /// # Errors
 /// [`Error::NotFound`], [`Error::Gone`].
 pub async fn head(
-    signed_in: SignedIn,
-    State(receiver): State<Receiver>,
+    teacher: Has<Teacher>,
+    receiver: Receiver,
     Path(id): Path<String>,
     headers: HeaderMap,
 ) -> Result<Response, Error> {
     check_version(&headers)?;
-    let upload = open(&receiver, &signed_in, &id).await?;
+    let upload = open(&receiver, &teacher, &id).await?;
     let mut response = StatusCode::OK.into_response();
     let headers = response.headers_mut();
     put(headers, "cache-control", "no-store");
@@ -116,8 +116,8 @@ pub async fn head(
 /// # Errors
 /// As [`Receiver::receive`].
 pub async fn patch(
-    signed_in: SignedIn,
-    State(receiver): State<Receiver>,
+    teacher: Has<Teacher>,
+    receiver: Receiver,
     State(tasks): State<TaskTracker>,
     Path(id): Path<String>,
     headers: HeaderMap,
@@ -130,10 +130,10 @@ pub async fn patch(
     let offset = number(&headers, "upload-offset")?
         .ok_or_else(|| Error::Malformed("Upload-Offset is needed".into()))?;
     let checksum = checksum(&headers)?;
-    let upload = open(&receiver, &signed_in, &id).await?;
+    let upload = open(&receiver, &teacher, &id).await?;
     // A teacher who was taken off the course may not go on.
     let mut connection = receiver.db.read().await?;
-    InLesson::<Teacher>::prove(&mut connection, signed_in.account(), upload.lesson_id).await?;
+    InLesson::<Teacher>::prove(&mut connection, teacher.account(), upload.lesson_id).await?;
     drop(connection);
     if let Some(length) = number(&headers, "content-length")?
         && offset.saturating_add(length) > u64::try_from(upload.length_bytes).unwrap_or(0)
@@ -158,16 +158,16 @@ pub async fn patch(
 /// # Errors
 /// [`Error::NotFound`], [`Error::Gone`], [`Error::Conflict`] when it is complete.
 pub async fn terminate(
-    signed_in: SignedIn,
-    State(receiver): State<Receiver>,
+    teacher: Has<Teacher>,
+    receiver: Receiver,
     Path(id): Path<String>,
     headers: HeaderMap,
 ) -> Result<Response, Error> {
     check_version(&headers)?;
-    let upload = open(&receiver, &signed_in, &id).await?;
+    let upload = open(&receiver, &teacher, &id).await?;
     let mut transaction = receiver.db.write().await?;
     let now = receiver.clock.now();
-    if !store::terminate(&mut transaction, signed_in.account(), upload.id, now).await? {
+    if !store::terminate(&mut transaction, teacher.account(), upload.id, now).await? {
         return Err(Error::Conflict("upload-complete"));
     }
     transaction.commit().await?;
@@ -182,26 +182,26 @@ pub async fn terminate(
 /// # Errors
 /// As the method itself.
 pub async fn overridden(
-    signed_in: SignedIn,
-    receiver: State<Receiver>,
+    teacher: Has<Teacher>,
+    receiver: Receiver,
     tasks: State<TaskTracker>,
     path: Path<String>,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Error> {
     match text(&headers, "x-http-method-override") {
-        Some("PATCH") => patch(signed_in, receiver, tasks, path, headers, body).await,
-        Some("DELETE") => terminate(signed_in, receiver, path, headers).await,
-        Some("HEAD") => head(signed_in, receiver, path, headers).await,
+        Some("PATCH") => patch(teacher, receiver, tasks, path, headers, body).await,
+        Some("DELETE") => terminate(teacher, receiver, path, headers).await,
+        Some("HEAD") => head(teacher, receiver, path, headers).await,
         _ => Err(Error::Malformed("X-HTTP-Method-Override is needed".into())),
     }
 }
 
-/// The signed-in person's own upload, while it lives.
-async fn open(receiver: &Receiver, signed_in: &SignedIn, id: &str) -> Result<Upload, Error> {
+/// The teacher's own upload, while it lives.
+async fn open(receiver: &Receiver, teacher: &Has<Teacher>, id: &str) -> Result<Upload, Error> {
     let id: UploadId = id.parse().map_err(|_| Error::NotFound)?;
     let mut connection = receiver.db.read().await?;
-    let upload = store::find(&mut connection, signed_in.account(), id)
+    let upload = store::find(&mut connection, teacher.account(), id)
         .await?
         .ok_or(Error::NotFound)?;
     let expired = upload.completed_at.is_none() && upload.expires_at <= receiver.clock.now();
