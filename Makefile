@@ -1,0 +1,40 @@
+# Two commands matter: `make run` and `make test`. Each installs what is missing first.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+# Name (or part of it) of the tests to run: make test T=chain
+T ?=
+
+.PHONY: help run test lint bench fmt
+
+help:
+	@echo "make run    build, and serve a demonstration at http://127.0.0.1:8080"
+	@echo "make test   run every test, or those that match: make test T=name"
+	@echo "make lint   check form, lints, licences and types"
+	@echo "make bench  measure speed beside nginx"
+	@echo "make fmt    format"
+
+run:
+	@.ci/install run
+	cargo build --release -p millet-server -p millet-transcoder
+	./target/release/millet serve --demo --data ./data --listen 127.0.0.1:8080
+
+test:
+	@.ci/install test
+	cargo build --workspace
+	cd web && npm test --silent
+	cargo run --quiet -p millet-tests --bin test-servers -- cargo nextest run --workspace $(T)
+
+lint:
+	@.ci/install lint
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets -- -D warnings
+	.ci/deny
+	cd web && npm run --silent check
+
+bench:
+	@.ci/install bench
+	cargo build --release --workspace
+	cargo run --quiet --release -p millet-tests --bin test-servers -- ./target/release/bench
+
+fmt:
+	cargo fmt --all
