@@ -7,6 +7,9 @@ use figment::Figment;
 use figment::providers::{Env, Format, Serialized, Toml};
 use serde::{Deserialize, Serialize};
 
+/// Largest body of a form; uploads have limits of their own.
+pub const FORM_LIMIT_BYTES: usize = 1 << 20;
+
 /// Why the settings were refused; the text names the key and where it came from.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
@@ -142,6 +145,24 @@ impl Config {
             .extract()
             .map_err(|error| ConfigError::Refused(Box::new(error)))?;
         Self::complete(settings)
+    }
+
+    /// Whether people reach the server by HTTPS, so that cookies may insist on it.
+    #[must_use]
+    pub fn is_secure(&self) -> bool {
+        self.public_url
+            .as_deref()
+            .is_some_and(|url| url.starts_with("https://"))
+    }
+
+    /// Address of this server for links on paper and in codes, without a slash at the end.
+    #[must_use]
+    pub fn origin(&self, headers: &http::HeaderMap) -> String {
+        self.public_url.clone().unwrap_or_else(|| {
+            let host = headers.get(http::header::HOST);
+            let host = host.and_then(|host| host.to_str().ok());
+            format!("http://{}", host.unwrap_or("localhost"))
+        })
     }
 
     fn complete(settings: Settings) -> Result<Self, ConfigError> {

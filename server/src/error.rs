@@ -18,6 +18,9 @@ pub enum Error {
     /// Name, phone, password or card do not fit; which one is not said.
     #[error("sign-in refused")]
     SignInRefused,
+    /// A sign-in card was used, has expired or was withdrawn.
+    #[error("card refused")]
+    CardRefused,
     /// A form or socket came from another site.
     #[error("the request came from another site")]
     WrongOrigin,
@@ -128,6 +131,7 @@ impl Error {
         match self {
             Self::SignInNeeded => ("sign-in-needed", "Sign-in needed", S::UNAUTHORIZED),
             Self::SignInRefused => ("sign-in-refused", "Sign-in refused", S::UNAUTHORIZED),
+            Self::CardRefused => ("card-refused", "Card refused", S::UNAUTHORIZED),
             Self::WrongOrigin => ("wrong-origin", "Request from another site", S::FORBIDDEN),
             Self::Forbidden => ("forbidden", "Not allowed", S::FORBIDDEN),
             Self::NotFound => ("not-found", "Not found", S::NOT_FOUND),

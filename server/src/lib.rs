@@ -8,6 +8,7 @@ pub mod config;
 pub mod courses;
 pub mod db;
 pub mod error;
+pub mod form;
 pub mod id;
 pub mod jobs;
 pub mod objects;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
-use millet_server::app::{self, observe, routes};
+use millet_server::app::{self, observe, operator, routes};
 use millet_server::config::{Config, Settings};
 use millet_server::db::Db;
 use tokio::signal::unix::{SignalKind, signal};
@@ -44,11 +44,48 @@ enum Command {
         #[command(flatten)]
         common: Common,
     },
+    /// Accounts of administrators
+    Admin {
+        #[command(subcommand)]
+        command: AdminCommand,
+    },
+    /// The log of who read or changed what
+    Audit {
+        #[command(subcommand)]
+        command: AuditCommand,
+    },
     /// Print the route table
     Routes {
         /// As JSON
         #[arg(long)]
         json: bool,
+    },
+}
+
+#[derive(Subcommand)]
+enum AdminCommand {
+    /// Make an administrator; without --password-stdin a password is made up and printed once
+    Create {
+        #[command(flatten)]
+        common: Common,
+        /// Name that people see
+        #[arg(long)]
+        name: String,
+        /// Name to sign in with; by default the name without spaces, in small letters
+        #[arg(long)]
+        sign_in_name: Option<String>,
+        /// Read the password from the first line of standard input
+        #[arg(long)]
+        password_stdin: bool,
+    },
+}
+
+#[derive(Subcommand)]
+enum AuditCommand {
+    /// Check that no entry was changed or removed
+    Verify {
+        #[command(flatten)]
+        common: Common,
     },
 }
 
@@ -86,6 +123,40 @@ async fn run(command: Command) -> Result<(), Failure> {
             println!("The database is up to date.");
             Ok(())
         }
+        Command::Admin {
+            command:
+                AdminCommand::Create {
+                    common,
+                    name,
+                    sign_in_name,
+                    password_stdin,
+                },
+        } => {
+            let password = match password_stdin {
+                true => Some(operator::password_from_stdin()?),
+                false => None,
+            };
+            let db = Db::open(&common.load()?.database_url).await?;
+            db.migrate().await?;
+            let made =
+                operator::create_administrator(&db, &name, sign_in_name.as_deref(), password)
+                    .await?;
+            db.close().await;
+            println!("sign-in name: {}", made.sign_in_name);
+            if let Some(password) = made.password {
+                println!("password: {password}");
+            }
+            Ok(())
+        }
+        Command::Audit {
+            command: AuditCommand::Verify { common },
+        } => match operator::verify_audit(&common.load()?).await? {
+            None => {
+                println!("Every entry fits.");
+                Ok(())
+            }
+            Some(number) => Err(format!("entry {number} was changed or is missing").into()),
+        },
         Command::Routes { json } => {
             for row in routes::table() {
                 if json {

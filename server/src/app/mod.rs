@@ -5,6 +5,7 @@ pub mod assets;
 pub mod guard;
 pub mod health;
 pub mod observe;
+pub mod operator;
 pub mod routes;
 pub mod serve;
 pub mod state;

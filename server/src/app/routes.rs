@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use super::{App, assets, health};
 use crate::error::Error;
+use crate::people::{self, account_routes as account, admin_routes as admin};
 use crate::uploads::tus;
 
 /// Who may use a route. The extractors enforce it; the tests walk the table and demand that each
@@ -31,8 +32,12 @@ pub enum Access {
     HouseholdHelper,
     /// An administrator somewhere.
     Administrator,
-    /// An administrator of the area of the path.
-    AreaAdministrator,
+    /// An administrator of the home area of the account of the path.
+    AccountAdministrator,
+    /// An administrator of the area of the grant of the path.
+    GrantAdministrator,
+    /// Whoever holds the card whose token the path is.
+    Card,
 }
 
 /// One row of the table.
@@ -68,11 +73,52 @@ where
     route(Method::GET, path, access, handler)
 }
 
+fn post<H, T>(path: &'static str, access: Access, handler: H) -> Route
+where
+    H: Handler<T, App>,
+    T: 'static,
+{
+    route(Method::POST, path, access, handler)
+}
+
 /// The table.
 #[must_use]
 pub fn table() -> Vec<Route> {
     use Access as A;
     vec![
+        get("/", A::Anyone, people::routes::start),
+        get("/sign-in", A::Anyone, people::routes::sign_in_page),
+        post("/sign-in", A::Anyone, people::routes::sign_in),
+        post("/sign-out", A::SignedIn, people::routes::sign_out),
+        post(
+            "/sign-out-everywhere",
+            A::SignedIn,
+            people::routes::sign_out_everywhere,
+        ),
+        get("/card/{token}", A::Card, people::routes::card_page),
+        post("/card/{token}", A::Card, people::routes::take_card),
+        get("/account", A::SignedIn, account::account_page),
+        post("/account/password", A::SignedIn, account::change_password),
+        post("/language", A::Anyone, account::set_language),
+        get("/admin/areas", A::Administrator, admin::areas_page),
+        post("/admin/areas", A::Administrator, admin::add_area),
+        get("/admin/accounts", A::Administrator, admin::accounts_page),
+        post("/admin/accounts", A::Administrator, admin::add_account),
+        post(
+            "/admin/accounts/{account_id}/grants",
+            A::AccountAdministrator,
+            admin::add_grant,
+        ),
+        post(
+            "/admin/accounts/{account_id}/cards",
+            A::AccountAdministrator,
+            admin::print_card,
+        ),
+        post(
+            "/admin/grants/{grant_id}/revoke",
+            A::GrantAdministrator,
+            admin::revoke_grant,
+        ),
         get("/healthz", A::Anyone, health::alive),
         get("/readyz", A::Anyone, health::ready),
         get("/static/{*path}", A::Anyone, assets::serve),

@@ -19,14 +19,12 @@ use tower_http::compression::CompressionLayer;
 
 use super::{App, answer, guard, observe, routes};
 use crate::clock::Clock;
-use crate::config::Config;
+use crate::config::{Config, FORM_LIMIT_BYTES};
 use crate::db::{Db, OpenError};
 use crate::jobs::worker;
 use crate::objects::{Objects, ObjectsError};
+use crate::people::limit::SignInLimit;
 use crate::people::password::Passwords;
-
-/// Largest body of a form; uploads have limits of their own.
-const FORM_LIMIT: usize = 1 << 20;
 
 /// Why the server did not start.
 #[derive(Debug, thiserror::Error)]
@@ -78,6 +76,7 @@ pub async fn start(config: Config, metrics: PrometheusHandle) -> Result<Running,
         clock: Clock::System,
         renderer: Arc::new(Renderer::new()?),
         passwords: Passwords::default(),
+        sign_in_limit: SignInLimit::default(),
         stop: CancellationToken::new(),
         tasks: TaskTracker::new(),
         config: Arc::new(config),
@@ -142,7 +141,7 @@ pub fn router(app: App) -> Router {
             app.clone(),
             answer::for_people,
         ))
-        .layer(DefaultBodyLimit::max(FORM_LIMIT))
+        .layer(DefaultBodyLimit::max(FORM_LIMIT_BYTES))
         .layer(CompressionLayer::new())
         .layer(CatchPanicLayer::new())
         .layer(axum::middleware::from_fn(guard::headers))

@@ -11,6 +11,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::db::Db;
 use crate::objects::Objects;
+use crate::people::limit::SignInLimit;
 use crate::people::password::Passwords;
 
 /// Cheap to clone; built once at start.
@@ -28,6 +29,8 @@ pub struct App {
     pub renderer: Arc<Renderer>,
     /// Argon2id workers.
     pub passwords: Passwords,
+    /// Slows down guessing of passwords.
+    pub sign_in_limit: SignInLimit,
     /// Cancelled when the server stops.
     pub stop: CancellationToken,
     /// Every task that outlives its request.

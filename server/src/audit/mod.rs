@@ -26,6 +26,21 @@ pub struct Entry<'a> {
     pub at: Timestamp,
 }
 
+impl Entry<'_> {
+    /// What somebody did with his or her own account.
+    #[must_use]
+    pub fn about_self(account: AccountId, action: &'static str, at: Timestamp) -> Self {
+        Self {
+            account: Some(account),
+            action,
+            subject_kind: "account",
+            subject_id: account.to_string(),
+            reason: None,
+            at,
+        }
+    }
+}
+
 /// Appends `entry` in the caller's transaction. Writers wait for each other at the chain's head.
 ///
 /// # Errors

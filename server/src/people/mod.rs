@@ -4,7 +4,15 @@
 //! `WHERE`. No handler reads such an id from the path a second time.
 
 pub mod access;
+pub mod account_routes;
+pub mod accounts;
+pub mod admin_routes;
+pub mod areas;
+pub mod cards;
+pub mod grants;
+pub mod limit;
 pub mod password;
+pub mod routes;
 pub mod session;
 pub mod view;
 

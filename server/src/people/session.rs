@@ -199,6 +199,36 @@ pub async fn find(db: &Db, token: &Token, now: Timestamp) -> Result<Option<Signe
     }))
 }
 
+/// An open session, for its owner.
+#[derive(Clone, Debug, FromRow)]
+pub struct OpenSession {
+    /// Hash of its token.
+    pub token_hash: String,
+    /// Short words.
+    pub device: String,
+    /// Last use, to a quarter of an hour.
+    pub seen_at: Timestamp,
+}
+
+/// Where the account is signed in, last used first.
+///
+/// # Errors
+/// When the database fails.
+pub async fn open(
+    connection: &mut AnyConnection,
+    account: AccountId,
+    now: Timestamp,
+) -> Result<Vec<OpenSession>, Error> {
+    Ok(sqlx::query_as(
+        "select token_hash, device, seen_at from session where account_id = $1 \
+         and revoked_at is null and expires_at > $2 order by seen_at desc limit 50",
+    )
+    .bind(account)
+    .bind(now)
+    .fetch_all(connection)
+    .await?)
+}
+
 /// Ends one session.
 ///
 /// # Errors

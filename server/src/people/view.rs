@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::extract::{FromRef, FromRequestParts};
 use axum::http::request::Parts;
 use axum::http::{StatusCode, header};
-use axum::response::{Html, IntoResponse, Response};
+use axum::response::{Html, IntoResponse, Redirect, Response};
 use axum_extra::extract::cookie::CookieJar;
 use millet_web::{Frame, Language, Navigation, Notice, Page, Renderer};
 
@@ -16,6 +16,25 @@ use crate::error::Error;
 
 /// Cookie with the language that this browser chose.
 pub const LANGUAGE_COOKIE: &str = "millet_language";
+
+/// Words that a page can say after a form was done, each a key below `notice-`.
+const DONE: [&str; 8] = [
+    "enrolled",
+    "saved",
+    "published",
+    "password-changed",
+    "verified",
+    "returned",
+    "signed-out",
+    "revoked",
+];
+
+/// Leads to `path`, where the page says that `key` is done.
+#[must_use]
+pub fn done(path: &str, key: &'static str) -> Redirect {
+    debug_assert!(DONE.contains(&key), "the page would say nothing");
+    Redirect::to(&format!("{path}?done={key}"))
+}
 
 /// What a handler renders pages with.
 #[derive(Clone)]
@@ -92,7 +111,7 @@ where
                 helper: has(Role::Helper),
                 administrator: has(Role::Administrator),
             },
-            notice: None,
+            notice: said(parts).map(|key| Notice { key }),
         };
         Ok(Self {
             renderer: Arc::from_ref(state),
@@ -100,6 +119,14 @@ where
             visitor,
         })
     }
+}
+
+/// Which notice the address asks for, if it is a known one.
+fn said(parts: &Parts) -> Option<&'static str> {
+    let query = parts.uri.query()?;
+    let (_, value) =
+        url::form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "done")?;
+    DONE.into_iter().find(|known| *known == value)
 }
 
 /// The account's choice, then this browser's choice, then what the browser asks for.
