@@ -11,6 +11,8 @@ pub mod error;
 pub mod form;
 pub mod id;
 pub mod jobs;
+pub mod learning;
 pub mod objects;
 pub mod people;
+pub mod timelines;
 pub mod uploads;

@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use super::{App, assets, health};
 use crate::error::Error;
+use crate::learning::{self, lesson_routes as lessons};
 use crate::people::{self, account_routes as account, admin_routes as admin};
 use crate::uploads::tus;
 
@@ -97,6 +98,24 @@ pub fn table() -> Vec<Route> {
         ),
         get("/card/{token}", A::Card, people::routes::card_page),
         post("/card/{token}", A::Card, people::routes::take_card),
+        get("/courses", A::Anyone, learning::routes::course_list),
+        get(
+            "/courses/{course_id}",
+            A::Anyone,
+            learning::routes::course_page,
+        ),
+        get(
+            "/courses/{course_id}/lessons/{lesson_id}",
+            A::CourseMember,
+            lessons::lesson_page,
+        ),
+        get("/covers/{name}", A::Anyone, learning::routes::cover_picture),
+        get("/learning", A::SignedIn, learning::my_routes::my_learning),
+        get(
+            "/credentials/{credential_id}",
+            A::Anyone,
+            learning::my_routes::credential_page,
+        ),
         get("/account", A::SignedIn, account::account_page),
         post("/account/password", A::SignedIn, account::change_password),
         post("/language", A::Anyone, account::set_language),

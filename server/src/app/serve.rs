@@ -25,6 +25,7 @@ use crate::jobs::worker;
 use crate::objects::{Objects, ObjectsError};
 use crate::people::limit::SignInLimit;
 use crate::people::password::Passwords;
+use crate::timelines::Timelines;
 
 /// Why the server did not start.
 #[derive(Debug, thiserror::Error)]
@@ -70,8 +71,10 @@ pub async fn start(config: Config, metrics: PrometheusHandle) -> Result<Running,
         .map_err(io(format!("data folder {}", config.data.display())))?;
     let db = Db::open(&config.database_url).await?;
     db.migrate().await?;
+    let objects = Objects::open(&config.objects).await?;
     let app = App {
-        objects: Objects::open(&config.objects).await?,
+        timelines: Timelines::new(objects.clone()),
+        objects,
         db,
         clock: Clock::System,
         renderer: Arc::new(Renderer::new()?),

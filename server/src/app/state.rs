@@ -13,6 +13,7 @@ use crate::db::Db;
 use crate::objects::Objects;
 use crate::people::limit::SignInLimit;
 use crate::people::password::Passwords;
+use crate::timelines::Timelines;
 
 /// Cheap to clone; built once at start.
 #[derive(Clone, FromRef)]
@@ -23,6 +24,8 @@ pub struct App {
     pub db: Db,
     /// Uploaded and prepared bytes.
     pub objects: Objects,
+    /// Descriptions of prepared media.
+    pub timelines: Timelines,
     /// Time.
     pub clock: Clock,
     /// Templates and words.

@@ -3,6 +3,7 @@
 use sqlx::{AnyConnection, FromRow};
 
 use super::proof::InCourse;
+use super::publish::PublishedLesson;
 use super::store::touch;
 use super::{LessonKind, MOST_LESSONS, MOST_MODULES};
 use crate::clock::Timestamp;
@@ -90,6 +91,28 @@ pub async fn lessons(
         "select lesson.id, lesson.module_id, lesson.title, lesson.kind, lesson.body, \
          lesson.position, lesson.timeline_id from lesson \
          join module on module.id = lesson.module_id \
+         where lesson.course_id = $1 and lesson.removed_at is null and module.removed_at is null \
+         order by module.position, module.id, lesson.position, lesson.id",
+    )
+    .bind(proof.course())
+    .fetch_all(connection)
+    .await?)
+}
+
+/// The lessons of the draft as learners would see them.
+///
+/// # Errors
+/// When the database fails.
+pub async fn preview(
+    connection: &mut AnyConnection,
+    proof: &InCourse<Teacher>,
+) -> Result<Vec<PublishedLesson>, Error> {
+    Ok(sqlx::query_as(
+        "select lesson.id as lesson_id, module.title as module_title, \
+         module.position as module_position, lesson.title, lesson.kind, lesson.body, \
+         lesson.timeline_id, coalesce(timeline.duration_ms, 0) as duration_ms from lesson \
+         join module on module.id = lesson.module_id \
+         left join timeline on timeline.id = lesson.timeline_id \
          where lesson.course_id = $1 and lesson.removed_at is null and module.removed_at is null \
          order by module.position, module.id, lesson.position, lesson.id",
     )

@@ -171,6 +171,29 @@ pub async fn find(
     .await?)
 }
 
+/// What a version says about the course as a whole.
+#[derive(Clone, Debug, FromRow)]
+pub struct Version {
+    /// Course.
+    pub course_id: CourseId,
+    /// Title.
+    pub title: String,
+    /// Share of a lesson that must be watched.
+    pub required_percent: i64,
+}
+
+/// One version.
+///
+/// # Errors
+/// [`Error::NotFound`] or when the database fails.
+pub async fn version(connection: &mut AnyConnection, version: VersionId) -> Result<Version, Error> {
+    sqlx::query_as("select course_id, title, required_percent from course_version where id = $1")
+        .bind(version)
+        .fetch_optional(connection)
+        .await?
+        .ok_or(Error::NotFound)
+}
+
 /// A lesson of a version.
 #[derive(Clone, Debug, FromRow)]
 pub struct PublishedLesson {

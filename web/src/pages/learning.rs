@@ -98,6 +98,8 @@ pub struct Lesson {
     pub required_percent: i64,
     /// Whether it is complete.
     pub completed: bool,
+    /// Whether the learner may say that a text is read.
+    pub can_finish: bool,
     /// Following lesson.
     pub next_lesson: Option<String>,
     /// Credential, once the course is complete.

@@ -9,6 +9,7 @@ enrol = Enrol
 sign-in-to-enrol = Sign in to enrol
 edit-course = Edit course
 next-lesson = Next lesson
+mark-read = I have read this
 watched-of = { $percent } % watched; { $required } % completes this lesson.
 pictures = Pictures
 picture-at = Picture at

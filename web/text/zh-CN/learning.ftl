@@ -8,6 +8,7 @@ go-on = 继续学习
 enrol = 报名学习
 sign-in-to-enrol = 登录后报名
 edit-course = 编辑课程
+mark-read = 我已读完
 next-lesson = 下一课
 watched-of = 已看{ $percent }%，看满{ $required }%即完成本课。
 pictures = 画面目录

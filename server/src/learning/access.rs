@@ -1,0 +1,171 @@
+//! Proof that somebody may follow a course: enrolled, or teaching it.
+
+use axum::extract::{FromRef, FromRequestParts};
+use axum::http::request::Parts;
+use sqlx::AnyConnection;
+
+use super::enrolment::{self, Enrolment};
+use crate::clock::Clock;
+use crate::courses::proof::InCourse;
+use crate::db::Db;
+use crate::error::Error;
+use crate::id::{AccountId, CourseId, LessonId, TimelineId};
+use crate::people::access::path_id;
+use crate::people::{SignedIn, Teacher};
+
+/// Proof for the course `{course_id}` of the path.
+#[derive(Clone, Debug)]
+pub struct CourseMember {
+    account: AccountId,
+    course: CourseId,
+    enrolment: Option<Enrolment>,
+    teacher: Option<InCourse<Teacher>>,
+}
+
+impl CourseMember {
+    /// Asks the database.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] for everybody else.
+    pub async fn prove(
+        connection: &mut AnyConnection,
+        account: AccountId,
+        course: CourseId,
+    ) -> Result<Self, Error> {
+        let enrolment = enrolment::find(&mut *connection, course, account).await?;
+        let teacher = match InCourse::<Teacher>::prove(connection, account, course).await {
+            Ok(proof) => Some(proof),
+            Err(Error::NotFound) => None,
+            Err(other) => return Err(other),
+        };
+        if enrolment.is_none() && teacher.is_none() {
+            return Err(Error::NotFound);
+        }
+        Ok(Self {
+            account,
+            course,
+            enrolment,
+            teacher,
+        })
+    }
+
+    /// Who.
+    #[must_use]
+    pub fn account(&self) -> AccountId {
+        self.account
+    }
+
+    /// Which course.
+    #[must_use]
+    pub fn course(&self) -> CourseId {
+        self.course
+    }
+
+    /// As a learner.
+    #[must_use]
+    pub fn enrolment(&self) -> Option<&Enrolment> {
+        self.enrolment.as_ref()
+    }
+
+    /// As a teacher.
+    #[must_use]
+    pub fn teacher(&self) -> Option<&InCourse<Teacher>> {
+        self.teacher.as_ref()
+    }
+}
+
+impl<S> FromRequestParts<S> for CourseMember
+where
+    S: Send + Sync,
+    Db: FromRef<S>,
+    Clock: FromRef<S>,
+{
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Error> {
+        let person = SignedIn::from_request_parts(parts, state).await?;
+        let course = path_id(parts, state, "course_id").await?;
+        let mut connection = Db::from_ref(state).read().await?;
+        Self::prove(&mut connection, person.account(), course).await
+    }
+}
+
+/// Proof that an account may watch a timeline.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MayWatch {
+    account: AccountId,
+    timeline: TimelineId,
+    lesson: LessonId,
+    learner: bool,
+}
+
+impl MayWatch {
+    /// Asks the database: the timeline is shown by the version that the account follows, or the
+    /// account teaches the course.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] for everybody else.
+    pub async fn prove(
+        connection: &mut AnyConnection,
+        account: AccountId,
+        timeline: TimelineId,
+    ) -> Result<Self, Error> {
+        let followed: Option<(LessonId,)> = sqlx::query_as(
+            "select shown.lesson_id from version_lesson shown \
+             join enrolment on enrolment.version_id = shown.version_id \
+             where shown.timeline_id = $1 and enrolment.account_id = $2 \
+             and enrolment.withdrawn_at is null limit 1",
+        )
+        .bind(timeline)
+        .bind(account)
+        .fetch_optional(&mut *connection)
+        .await?;
+        if let Some((lesson,)) = followed {
+            return Ok(Self {
+                account,
+                timeline,
+                lesson,
+                learner: true,
+            });
+        }
+        let made_for: Option<(LessonId, CourseId)> = sqlx::query_as(
+            "select timeline.lesson_id, lesson.course_id from timeline \
+             join lesson on lesson.id = timeline.lesson_id where timeline.id = $1",
+        )
+        .bind(timeline)
+        .fetch_optional(&mut *connection)
+        .await?;
+        let (lesson, course) = made_for.ok_or(Error::NotFound)?;
+        InCourse::<Teacher>::prove(connection, account, course).await?;
+        Ok(Self {
+            account,
+            timeline,
+            lesson,
+            learner: false,
+        })
+    }
+
+    /// Who.
+    #[must_use]
+    pub fn account(self) -> AccountId {
+        self.account
+    }
+
+    /// What.
+    #[must_use]
+    pub fn timeline(self) -> TimelineId {
+        self.timeline
+    }
+
+    /// For which lesson.
+    #[must_use]
+    pub fn lesson(self) -> LessonId {
+        self.lesson
+    }
+
+    /// Whether watching counts: false for a teacher who looks at the own course.
+    #[must_use]
+    pub fn counts(self) -> bool {
+        self.learner
+    }
+}

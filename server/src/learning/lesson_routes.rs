@@ -1,0 +1,189 @@
+//! The lesson page: the player for a video, the words of a text.
+
+use axum::extract::{FromRef, FromRequestParts, State};
+use axum::http::request::Parts;
+use axum::response::Response;
+use millet_manifest::Timeline;
+use millet_web::pages::learning as pages;
+use sha2::{Digest as _, Sha256};
+
+use super::access::CourseMember;
+use super::routes::paragraphs;
+use super::{credentials, progress};
+use crate::clock::Clock;
+use crate::courses::publish::{self, PublishedLesson};
+use crate::courses::{outline, store};
+use crate::db::Db;
+use crate::error::Error;
+use crate::id::{AccountId, LessonId, TimelineId};
+use crate::people::access::path_id;
+use crate::people::view::View;
+use crate::timelines::{self, Timelines};
+
+/// Proof that the lesson `{lesson_id}` of the path is one that the member of the course sees.
+#[derive(Clone, Debug)]
+pub struct VisibleLesson {
+    member: CourseMember,
+    course_title: String,
+    required_percent: i64,
+    lessons: Vec<PublishedLesson>,
+    at: usize,
+}
+
+impl VisibleLesson {
+    /// Who, and as what.
+    #[must_use]
+    pub fn member(&self) -> &CourseMember {
+        &self.member
+    }
+
+    /// The lesson.
+    #[must_use]
+    pub fn lesson(&self) -> &PublishedLesson {
+        &self.lessons[self.at]
+    }
+}
+
+impl<S> FromRequestParts<S> for VisibleLesson
+where
+    S: Send + Sync,
+    Db: FromRef<S>,
+    Clock: FromRef<S>,
+{
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Error> {
+        let member = CourseMember::from_request_parts(parts, state).await?;
+        let lesson: LessonId = path_id(parts, state, "lesson_id").await?;
+        let mut connection = Db::from_ref(state).read().await?;
+        let (course_title, required_percent, lessons) = match (member.enrolment(), member.teacher())
+        {
+            (Some(enrolment), _) => {
+                let version = publish::version(&mut connection, enrolment.version_id).await?;
+                let lessons = publish::lessons(&mut connection, enrolment.version_id).await?;
+                (version.title, version.required_percent, lessons)
+            }
+            (None, Some(teacher)) => {
+                let draft = store::draft(&mut connection, teacher).await?;
+                let lessons = outline::preview(&mut connection, teacher).await?;
+                (draft.title, draft.required_percent, lessons)
+            }
+            (None, None) => return Err(Error::NotFound),
+        };
+        let at = lessons.iter().position(|own| own.lesson_id == lesson);
+        Ok(Self {
+            member,
+            course_title,
+            required_percent,
+            lessons,
+            at: at.ok_or(Error::NotFound)?,
+        })
+    }
+}
+
+/// `GET /courses/{course_id}/lessons/{lesson_id}`
+///
+/// # Errors
+/// When a store fails.
+pub async fn lesson_page(
+    visible: VisibleLesson,
+    view: View,
+    State(db): State<Db>,
+    State(timelines): State<Timelines>,
+) -> Result<Response, Error> {
+    let lesson = visible.lesson().clone();
+    let account = visible.member.account();
+    let mut connection = db.read().await?;
+    let (mut percent, mut position_ms) = (0, 0);
+    if let Some(timeline) = lesson.timeline_id {
+        let watched =
+            progress::of_timeline(&mut connection, account, lesson.lesson_id, timeline).await?;
+        percent = watched.percent_of(lesson.duration_ms);
+        position_ms = progress::position_ms(&mut connection, account, timeline).await?;
+    }
+    let (mut completed, mut credential) = (false, None);
+    if let Some(enrolment) = visible.member.enrolment() {
+        let done = progress::completed(&mut connection, account, enrolment.version_id).await?;
+        completed = done.iter().any(|done| done.lesson_id == lesson.lesson_id);
+        let own = credentials::of_account(&mut connection, account).await?;
+        credential = own
+            .into_iter()
+            .find(|credential| credential.course_id == visible.member.course());
+    }
+    drop(connection);
+    // Whoever saw the end begins again at the start.
+    if position_ms + 2_000 >= lesson.duration_ms {
+        position_ms = 0;
+    }
+    let player = match lesson.timeline_id {
+        Some(id) => {
+            let described = timelines.get(id).await?;
+            Some(player(id, &described, account, position_ms))
+        }
+        None => None,
+    };
+    view.page(&pages::Lesson {
+        course_id: visible.member.course().to_string(),
+        course_title: visible.course_title.clone(),
+        lesson_id: lesson.lesson_id.to_string(),
+        title: lesson.title,
+        player,
+        text: paragraphs(&lesson.body),
+        percent,
+        required_percent: visible.required_percent,
+        completed,
+        can_finish: !completed && lesson.kind == "text" && visible.member.enrolment().is_some(),
+        next_lesson: visible
+            .lessons
+            .get(visible.at + 1)
+            .map(|next| next.lesson_id.to_string()),
+        credential: credential.map(|credential| credential.id.to_string()),
+    })
+}
+
+fn player(
+    id: TimelineId,
+    timeline: &Timeline,
+    account: AccountId,
+    position_ms: i64,
+) -> pages::Player {
+    let number = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
+    pages::Player {
+        timeline_id: id.to_string(),
+        learner: opaque(account),
+        duration_ms: number(timeline.duration_ms),
+        duration_s: number(timeline.duration_ms.div_ceil(1000)),
+        position_ms,
+        poster: timeline
+            .poster
+            .as_ref()
+            .map(|poster| timelines::path(id, &poster.file)),
+        hls: timelines::path(id, &timeline.hls),
+        downloads: timeline
+            .downloads
+            .iter()
+            .map(|download| pages::Download {
+                path: timelines::path(id, &download.file),
+                media_type: download.media_type.clone(),
+                height: timeline
+                    .rendition(&download.rendition)
+                    .map_or(0, |rendition| i64::from(rendition.height)),
+                bytes: number(download.bytes),
+            })
+            .collect(),
+        stills: timeline
+            .stills
+            .iter()
+            .map(|still| pages::Still {
+                path: timelines::path(id, &still.file),
+                at_ms: number(still.at_ms),
+            })
+            .collect(),
+    }
+}
+
+/// Tells accounts on a shared phone apart without naming them.
+fn opaque(account: AccountId) -> String {
+    let hash = Sha256::digest(format!("millet player {account}").as_bytes());
+    hex::encode(&hash[..8])
+}

@@ -1,0 +1,71 @@
+//! Prepared timelines as the transcoder described them, kept in memory within a bound.
+
+use std::sync::Arc;
+
+use millet_manifest::{TIMELINE_FILE, Timeline};
+use moka::future::Cache;
+
+use crate::error::Error;
+use crate::id::TimelineId;
+use crate::jobs::prepared::prefix;
+use crate::objects::{Key, Objects};
+
+/// Memory for descriptions, in bytes of their JSON.
+const MOST_BYTES: u64 = 64 << 20;
+
+/// A cache that reads each description once; it never changes after its job is done.
+#[derive(Clone)]
+pub struct Timelines {
+    objects: Objects,
+    cache: Cache<TimelineId, Arc<Described>>,
+}
+
+struct Described {
+    timeline: Arc<Timeline>,
+    json_bytes: u32,
+}
+
+impl Timelines {
+    /// Over the objects of this installation.
+    #[must_use]
+    pub fn new(objects: Objects) -> Self {
+        Self {
+            objects,
+            cache: Cache::builder()
+                .max_capacity(MOST_BYTES)
+                .weigher(|_, described: &Arc<Described>| described.json_bytes)
+                .build(),
+        }
+    }
+
+    /// The description of one timeline.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], or when the objects fail or hold something else.
+    pub async fn get(&self, id: TimelineId) -> Result<Arc<Timeline>, Error> {
+        let load = async {
+            let key = Key::new(format!("{}/{TIMELINE_FILE}", prefix(id)))?;
+            let json = self.objects.get(&key).await?;
+            let timeline =
+                Timeline::from_json(&json).map_err(|error| Error::Internal(error.to_string()))?;
+            Ok::<_, Error>(Arc::new(Described {
+                timeline: Arc::new(timeline),
+                json_bytes: u32::try_from(json.len()).unwrap_or(u32::MAX),
+            }))
+        };
+        match self.cache.try_get_with(id, load).await {
+            Ok(described) => Ok(described.timeline.clone()),
+            // The cache shares one error between all who waited for it.
+            Err(error) => Err(match &*error {
+                Error::NotFound => Error::NotFound,
+                other => Error::Internal(other.to_string()),
+            }),
+        }
+    }
+}
+
+/// Path of a file of a timeline on this server.
+#[must_use]
+pub fn path(id: TimelineId, file: &str) -> String {
+    format!("/media/{id}/{file}")
+}
