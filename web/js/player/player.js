@@ -12,3 +12,30 @@
  *     rung-video connecting waiting lost lost-empty restored budget-reached ended not-counted problem
  *     cannot-prove
  */
+
+import { canPlay } from "./buffers.js";
+import { Controls } from "./controls.js";
+import { Playback } from "./playback.js";
+
+/** @param {HTMLElement} section */
+export function mount(section) {
+  const video = section.querySelector("video");
+  if (!video) return;
+  if (canPlay('video/mp4; codecs="avc1.64001e"') && "WebSocket" in globalThis) {
+    new Playback(section, video).mount();
+    return;
+  }
+  // Its own sources play, but nobody can tell what was watched: say so.
+  const text = new Controls(section, video, noActions).say("cannot-prove");
+  const note = document.createElement("p");
+  note.className = "player-status";
+  note.textContent = text;
+  section.append(note);
+}
+
+const nothing = () => undefined;
+const noActions = { toggle: nothing, seek: nothing, pin: nothing, budget: nothing };
+
+for (const section of document.querySelectorAll("[data-player]")) {
+  if (section instanceof HTMLElement) mount(section);
+}

@@ -1,0 +1,150 @@
+// @ts-check
+/** One WebSocket that comes back by itself. It knows nothing of media beyond the frame header. */
+
+import { parseFrame } from "./frames.js";
+
+const SUBPROTOCOL = "millet.stream.v1";
+const FIRST_DELAY_MS = 500;
+const LONGEST_DELAY_MS = 15_000;
+/** A connection that neither opens nor speaks for this long is dead: radio links lose the farewell. */
+const SILENCE_MS = 12_000;
+
+/**
+ * Wait before the next attempt: doubled each time, and scattered so that a village that comes back
+ * together does not knock together.
+ * @param {number} attempt 0 for the first
+ * @param {number} random 0 up to 1
+ */
+export function backOffMs(attempt, random) {
+  const ceiling = Math.min(LONGEST_DELAY_MS, FIRST_DELAY_MS * 2 ** Math.min(attempt, 10));
+  return Math.max(FIRST_DELAY_MS, ceiling * (0.5 + random / 2));
+}
+
+/** @typedef {import("./protocol.js").ClientMessage} ClientMessage */
+/** @typedef {import("./protocol.js").ServerMessage} ServerMessage */
+
+/**
+ * @typedef {object} Handlers
+ * @property {() => ClientMessage} hello first message of every connection
+ * @property {(message: ServerMessage) => void} control
+ * @property {(frame: import("./frames.js").Frame, bytes: number) => void} frame
+ * @property {(state: "connecting" | "open" | "lost") => void} state
+ * @property {() => boolean} expecting whether silence is suspicious now
+ */
+
+export class Link {
+  /** @param {string} url @param {Handlers} handlers */
+  constructor(url, handlers) {
+    this.url = url;
+    this.handlers = handlers;
+    /** @type {WebSocket | null} */
+    this.socket = null;
+    this.attempt = 0;
+    this.timer = 0;
+    this.heardAt = 0;
+    this.wanted = false;
+    this.online = () => this.retryNow();
+    this.offline = () => this.drop();
+  }
+
+  start() {
+    if (this.wanted) return;
+    this.wanted = true;
+    addEventListener("online", this.online);
+    addEventListener("offline", this.offline);
+    this.watch = setInterval(() => this.listen(), 1000);
+    this.connect();
+  }
+
+  /** @param {ClientMessage} [farewell] */
+  stop(farewell) {
+    if (farewell) this.send(farewell);
+    this.wanted = false;
+    removeEventListener("online", this.online);
+    removeEventListener("offline", this.offline);
+    clearInterval(this.watch);
+    clearTimeout(this.timer);
+    this.socket?.close(1000);
+    this.socket = null;
+  }
+
+  connect() {
+    clearTimeout(this.timer);
+    this.timer = 0;
+    this.handlers.state("connecting");
+    const socket = new WebSocket(this.url, SUBPROTOCOL);
+    socket.binaryType = "arraybuffer";
+    this.socket = socket;
+    this.heardAt = performance.now();
+    socket.onopen = () => {
+      this.heardAt = performance.now();
+      socket.send(JSON.stringify(this.handlers.hello()));
+    };
+    socket.onmessage = (event) => this.heard(socket, event.data);
+    socket.onclose = () => this.lost(socket);
+  }
+
+  /** @param {WebSocket} socket @param {string | ArrayBuffer} data */
+  heard(socket, data) {
+    if (socket !== this.socket) return;
+    this.heardAt = performance.now();
+    try {
+      if (typeof data !== "string") {
+        this.handlers.frame(parseFrame(data), data.byteLength);
+        return;
+      }
+      /** @type {ServerMessage} */
+      const message = JSON.parse(data);
+      if (message.type === "welcome") {
+        this.attempt = 0;
+        this.handlers.state("open");
+      }
+      this.handlers.control(message);
+    } catch (error) {
+      // What cannot be read must not be played: begin anew from what is stored.
+      console.error(error);
+      this.drop();
+    }
+  }
+
+  /** @param {WebSocket} socket */
+  lost(socket) {
+    if (socket !== this.socket) return;
+    this.socket = null;
+    if (!this.wanted) return;
+    this.handlers.state("lost");
+    this.timer = setTimeout(() => this.connect(), backOffMs(this.attempt, Math.random()));
+    this.attempt += 1;
+  }
+
+  /** Gives the connection up without waiting for the other side's farewell. */
+  drop() {
+    const socket = this.socket;
+    if (!socket) return;
+    socket.close();
+    this.lost(socket);
+  }
+
+  /** The device is back, or the page is looked at again: no reason to wait longer. */
+  retryNow() {
+    this.attempt = 0;
+    if (this.wanted && !this.socket) this.connect();
+  }
+
+  listen() {
+    const silent = performance.now() - this.heardAt > SILENCE_MS;
+    const opening = this.socket?.readyState === WebSocket.CONNECTING;
+    if (this.socket && silent && (opening || this.handlers.expecting())) this.drop();
+  }
+
+  get open() {
+    return this.socket?.readyState === WebSocket.OPEN;
+  }
+
+  /** @param {ClientMessage} message @returns {boolean} whether it was handed to the browser */
+  send(message) {
+    if (this.socket?.readyState !== WebSocket.OPEN) return false;
+    this.socket.send(JSON.stringify(message));
+    return true;
+  }
+}
