@@ -28,6 +28,16 @@ static FILES: &[Asset] = files! {
     "upload.js" => "../js/upload.js", "text/javascript; charset=utf-8";
     "tus.min.js" => "../vendor/tus.min.js", "text/javascript; charset=utf-8";
     "player/player.js" => "../js/player/player.js", "text/javascript; charset=utf-8";
+    "player/buffers.js" => "../js/player/buffers.js", "text/javascript; charset=utf-8";
+    "player/controls.js" => "../js/player/controls.js", "text/javascript; charset=utf-8";
+    "player/evidence.js" => "../js/player/evidence.js", "text/javascript; charset=utf-8";
+    "player/frames.js" => "../js/player/frames.js", "text/javascript; charset=utf-8";
+    "player/outbox.js" => "../js/player/outbox.js", "text/javascript; charset=utf-8";
+    "player/playback.js" => "../js/player/playback.js", "text/javascript; charset=utf-8";
+    "player/session.js" => "../js/player/session.js", "text/javascript; charset=utf-8";
+    "player/socket.js" => "../js/player/socket.js", "text/javascript; charset=utf-8";
+    "player/status.js" => "../js/player/status.js", "text/javascript; charset=utf-8";
+    "player/store.js" => "../js/player/store.js", "text/javascript; charset=utf-8";
     "icon.svg" => "../style/icon.svg", "image/svg+xml";
     "millet.webmanifest" => "../style/millet.webmanifest", "application/manifest+json";
 };

@@ -1,9 +1,8 @@
 // @ts-check
 /** Feeds the media element from the store through Media Source Extensions, one buffer per lane. */
 
-/** @typedef {import("./store.js").Lane} Lane */
-/** @typedef {import("./store.js").Chunk} Chunk */
-/** @typedef {"audio" | "video"} LaneName */
+/** @typedef {import("./types.js").LaneName} LaneName */
+/** @typedef {import("./types.js").Sink} Sink */
 
 /** Kept behind the play head for a step back without the link. */
 const KEEP_BEHIND_MS = 20_000;
@@ -22,19 +21,10 @@ export function canPlay(mime) {
   return Source !== undefined && Source.isTypeSupported(mime);
 }
 
-/**
- * @typedef {object} Sink
- * @property {SourceBuffer} buffer
- * @property {LaneName} name
- * @property {string} mime
- * @property {number} rendition whose init segment the buffer has, -1 for none
- * @property {Uint8Array<ArrayBuffer> | null} pending the part the buffer is taking now
- */
-
 export class Buffers {
   /**
    * @param {HTMLVideoElement} video
-   * @param {Record<LaneName, Lane>} lanes
+   * @param {Record<LaneName, import("./store.js").Lane>} lanes
    * @param {(rendition: number) => string} codecOf
    * @param {() => void} faulted the element must be fed anew
    */
@@ -43,7 +33,7 @@ export class Buffers {
     this.lanes = lanes;
     this.codecOf = codecOf;
     this.faulted = faulted;
-    /** @type {"none" | "audio" | "video" | "both"} */
+    /** @type {import("./types.js").Lanes} */
     this.playing = "none";
     /** @type {MediaSource | null} */
     this.source = null;
@@ -94,15 +84,14 @@ export class Buffers {
     if (this.durationMs > 0) source.duration = this.durationMs / 1000;
     for (const name of /** @type {LaneName[]} */ (["audio", "video"])) {
       if (this.playing !== "both" && this.playing !== name) continue;
-      const rendition = this.lanes[name].chunks[0]?.rendition;
+      const rendition = this.lanes[name].next(this.headMs())?.rendition;
       if (rendition === undefined) continue;
       const mime = this.mimeOf(name, rendition);
+      if (!canPlay(mime)) return this.faulted();
       const buffer = source.addSourceBuffer(mime);
-      /** @type {Sink} */
-      const sink = { buffer, name, mime, rendition: -1, pending: null };
-      buffer.addEventListener("updateend", () => this.updated(sink));
+      buffer.addEventListener("updateend", () => this.feed());
       buffer.addEventListener("error", () => source === this.source && this.faulted());
-      this.sinks.push(sink);
+      this.sinks.push({ buffer, name, mime, rendition: -1 });
     }
     this.feed();
   }
@@ -110,12 +99,6 @@ export class Buffers {
   /** @param {LaneName} name @param {number} rendition */
   mimeOf(name, rendition) {
     return `${name}/mp4; codecs="${this.codecOf(rendition)}"`;
-  }
-
-  /** @param {Sink} sink */
-  updated(sink) {
-    sink.pending = null;
-    this.feed();
   }
 
   /** Gives every idle buffer its next part; called at arrivals, `updateend` and `timeupdate`. */
@@ -130,8 +113,8 @@ export class Buffers {
 
   /** @param {Sink} sink */
   append(sink) {
-    const headMs = this.video.currentTime * 1000;
-    const chunk = this.lanes[sink.name].chunks.find((each) => !each.appended);
+    const headMs = this.headMs();
+    const chunk = this.lanes[sink.name].next(headMs);
     if (!chunk || chunk.startMs > headMs + APPEND_AHEAD_MS) return;
     const init = this.lanes[sink.name].inits.get(chunk.rendition);
     const change = sink.rendition !== chunk.rendition;
@@ -140,7 +123,8 @@ export class Buffers {
     try {
       if (change && init) {
         const mime = this.mimeOf(sink.name, chunk.rendition);
-        if (mime !== sink.mime) sink.buffer.changeType(mime);
+        // Browsers without `changeType` take another profile of the same codec all the same.
+        if (mime !== sink.mime) sink.buffer.changeType?.(mime);
         sink.mime = mime;
         sink.buffer.appendBuffer(init);
         sink.rendition = chunk.rendition;
@@ -151,7 +135,7 @@ export class Buffers {
     } catch (error) {
       // Full: give up what lies behind, else wait until some was played.
       if (error instanceof DOMException && error.name === "QuotaExceededError") {
-        this.evict(sink, 2000);
+        if (!this.evict(sink, 2000)) this.remove(sink, headMs + APPEND_AHEAD_MS, Infinity);
       } else if (error instanceof DOMException) {
         this.faulted();
       } else {
@@ -160,32 +144,40 @@ export class Buffers {
     }
   }
 
-  /**
-   * @param {Sink} sink
-   * @param {number} keepMs
-   * @returns {boolean} whether a removal has begun
-   */
+  /** @param {Sink} sink @param {number} keepMs @returns {boolean} whether a removal has begun */
   evict(sink, keepMs) {
-    const lane = this.lanes[sink.name];
-    const start = lane.segmentStart(this.video.currentTime * 1000 - keepMs);
-    const first = lane.chunks[0];
-    if (start === undefined || !first || first.startMs >= start) return false;
-    lane.dropBefore(start);
-    const end = (start - REMOVE_MARGIN_MS) / 1000;
-    if (sink.buffer.buffered.length === 0 || sink.buffer.buffered.start(0) >= end) return false;
-    sink.buffer.remove(0, end);
+    const start = this.lanes[sink.name].segmentStart(this.headMs() - keepMs);
+    return start !== undefined && this.remove(sink, 0, start);
+  }
+
+  /**
+   * Takes media back from the browser; the store keeps it for a step back.
+   * @param {Sink} sink @param {number} fromMs @param {number} untilMs where a segment starts
+   */
+  remove(sink, fromMs, untilMs) {
+    const { buffered } = sink.buffer;
+    const until = (untilMs - REMOVE_MARGIN_MS) / 1000;
+    const last = buffered.length - 1;
+    if (last < 0 || buffered.start(0) >= until || buffered.end(last) <= fromMs / 1000) return false;
+    for (const chunk of this.lanes[sink.name].chunks) {
+      if (chunk.startMs < untilMs && chunk.endMs > fromMs) chunk.appended = false;
+    }
+    sink.buffer.remove(fromMs / 1000, until);
     return true;
   }
 
   /** @param {MediaSource} source */
   finish(source) {
-    const done = this.sinks.every(
-      (sink) =>
-        !sink.buffer.updating &&
-        this.lanes[sink.name].complete(this.video.currentTime * 1000) &&
-        this.lanes[sink.name].chunks.every((chunk) => chunk.appended),
-    );
+    const headMs = this.headMs();
+    const done = this.sinks.every(({ buffer, name }) => {
+      const lane = this.lanes[name];
+      return !buffer.updating && lane.complete(headMs) && !lane.next(headMs);
+    });
     if (this.sinks.length > 0 && done && source.readyState === "open") source.endOfStream();
+  }
+
+  headMs() {
+    return this.video.currentTime * 1000;
   }
 
   /**

@@ -1,14 +1,6 @@
 // @ts-check
 /** The player's buttons, words and keys. Every word comes from the page. */
 
-/**
- * @typedef {object} Actions
- * @property {() => void} toggle
- * @property {(toMs: number) => void} seek
- * @property {(rung: string) => void} pin `auto` or a rung's id
- * @property {(bytes: number) => void} budget 0 for none
- */
-
 const STEP_MS = 10_000;
 /** Keyboard steps on the seek bar come in a row: the link is asked once. */
 const SEEK_SETTLE_MS = 250;
@@ -17,7 +9,7 @@ export class Controls {
   /**
    * @param {HTMLElement} section
    * @param {HTMLVideoElement} video
-   * @param {Actions} actions
+   * @param {import("./types.js").Actions} actions
    */
   constructor(section, video, actions) {
     this.section = section;
@@ -97,9 +89,10 @@ export class Controls {
     if (element && element.textContent !== text) element.textContent = text;
   }
 
-  /** @param {string} key empty for nothing to say @param {Record<string, string | number>} [values] */
+  /** @param {string} key empty for nothing to say @param {Record<string, string | number>} values */
   status(key, values) {
-    this.section.dataset.status = key;
+    if (key === this.section.dataset.status) return;
+    this.mark("status", key);
     this.show("status", key && this.say(key, values));
   }
 
@@ -110,10 +103,28 @@ export class Controls {
     }
   }
 
-  /** @param {boolean} playing */
-  playing(playing) {
-    this.section.dataset.state = playing ? "playing" : "paused";
+  /** @param {string} state @param {boolean} playing what the learner asked for */
+  state(state, playing) {
+    this.mark("state", state);
     this.face("toggle", playing ? "playing" : "paused");
+  }
+
+  /** @param {number} seconds stored @param {number} bytes used @param {number} permille watched, -1 for unknown */
+  facts(seconds, bytes, permille) {
+    this.mark("bytes", String(bytes));
+    this.show("ahead", this.say("ahead", { seconds }));
+    this.show("used", this.say("used", { mb: megabytes(bytes) }));
+    if (permille >= 0) this.show("watched", this.say("watched", { percent: Math.floor(permille / 10) }));
+  }
+
+  /** @param {string} name @param {string} value */
+  mark(name, value) {
+    if (this.section.dataset[name] !== value) this.section.dataset[name] = value;
+  }
+
+  /** The page may have something to offer once the lesson is complete. */
+  offerNext() {
+    this.section.querySelector("[data-show=next]")?.removeAttribute("hidden");
   }
 
   /** @param {number} atMs @param {number} durationMs */
@@ -212,8 +223,12 @@ export class Controls {
   /**
    * Fills the chooser: every rung with what it costs from here to the end.
    * @param {{ id: string, name: string, bytes: number }[]} rungs
+   * @param {string} current
    */
-  rungs(rungs) {
+  rungs(rungs, current) {
+    const name = rungs.find((each) => each.id === current)?.name;
+    this.mark("rung", current);
+    this.show("rung", name ? this.say("rung-now", { rung: name }) : "");
     const select = /** @type {HTMLSelectElement | null} */ (this.control("rung"));
     if (!select) return;
     for (const rung of rungs) {

@@ -7,32 +7,12 @@ export const MAX_FRAME_BYTES = 4 * 1024 * 1024;
 
 const KEYFRAME = 1;
 const FIRST_OF_SEGMENT = 2;
-const LAST_OF_SEGMENT = 4;
-const GAP = 8;
 const LAST_OF_TIMELINE = 16;
 const AUDIO = 32;
 
 /**
- * @typedef {object} Frame
- * @property {"init" | "chunk"} kind
- * @property {"audio" | "video"} lane
- * @property {number} rendition index into the welcome's ladder
- * @property {boolean} keyframe a decoder may start here
- * @property {boolean} first first chunk of its segment
- * @property {boolean} lastOfSegment
- * @property {boolean} gap something before it is missing for good
- * @property {boolean} last nothing of this lane follows
- * @property {number} epoch changes when the server's numbering starts anew
- * @property {number} sequence segment number
- * @property {number} part chunk number within the segment
- * @property {number} startMs
- * @property {number} endMs
- * @property {Uint8Array<ArrayBuffer>} payload
- */
-
-/**
  * @param {ArrayBuffer} message
- * @returns {Frame}
+ * @returns {import("./types.js").Frame}
  * @throws {RangeError} when it is no frame of this protocol
  */
 export function parseFrame(message) {
@@ -42,9 +22,7 @@ export function parseFrame(message) {
   }
   const view = new DataView(message);
   const kind = view.getUint8(0);
-  if (kind !== 1 && kind !== 2) {
-    throw new RangeError(`frame of kind ${kind}`);
-  }
+  if (kind !== 1 && kind !== 2) throw new RangeError(`frame of kind ${kind}`);
   const flags = view.getUint16(2);
   const startMs = view.getUint32(16);
   return {
@@ -53,8 +31,6 @@ export function parseFrame(message) {
     rendition: view.getUint8(1),
     keyframe: (flags & KEYFRAME) !== 0,
     first: (flags & FIRST_OF_SEGMENT) !== 0,
-    lastOfSegment: (flags & LAST_OF_SEGMENT) !== 0,
-    gap: (flags & GAP) !== 0,
     last: (flags & LAST_OF_TIMELINE) !== 0,
     epoch: view.getUint32(4),
     sequence: view.getUint32(8),

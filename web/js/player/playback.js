@@ -2,9 +2,11 @@
 /** One lesson being played: joins the session, the buffers, the evidence and the controls. */
 
 import { Buffers } from "./buffers.js";
-import { Controls, megabytes } from "./controls.js";
-import { Meter, Outbox } from "./evidence.js";
+import { Controls } from "./controls.js";
+import { Meter } from "./evidence.js";
+import { Outbox, openShelf } from "./outbox.js";
 import { Session } from "./session.js";
+import { stateOf, statusOf } from "./status.js";
 import { chooseLanes } from "./store.js";
 
 const TICK_MS = 250;
@@ -13,9 +15,9 @@ const NEAR_END_MS = 3000;
 /** The very end holds no frame to show. */
 const LAST_SEEK_MS = 500;
 const KEEP_POSITION_MS = 5000;
-/** Shorter cuts and stalls are not worth a word. */
-const PATIENCE_MS = 1200;
 const NOTICE_MS = 4000;
+/** Shorter cuts are not worth a word when they are over. */
+const PATIENCE_MS = 1200;
 /** A decoder that fails this often in a row will not recover. */
 const MOST_FAULTS = 4;
 
@@ -23,30 +25,27 @@ export class Playback {
   /** @param {HTMLElement} section @param {HTMLVideoElement} video */
   constructor(section, video) {
     const { timeline = "", stream = "/stream", learner = "" } = section.dataset;
+    const scope = `${learner}.${timeline}`;
     this.section = section;
     this.video = video;
     this.durationMs = Number(section.dataset.durationMs ?? 0);
-    const storage = openStorage();
-    const scope = `${learner}.${timeline}`;
-    this.session = new Session(
-      { url: streamUrl(stream), timeline, scope },
-      new Outbox(storage, scope),
-      storage,
-      {
-        headMs: () => this.headMs(),
-        paused: () => !this.wanted,
-        arrived: () => this.tick(),
-        welcomed: () => this.welcomed(),
-        state: (state) => this.linkState(state),
-        problem: (code) => this.problem(code),
-        notCounted: () => this.notice("not-counted"),
-      },
-    );
+    const outbox = new Outbox(scope, openShelf());
+    this.session = new Session(streamUrl(stream), timeline, scope, outbox, {
+      headMs: () => this.headMs(),
+      storedMs: () => this.storedMs(),
+      paused: () => !this.wanted,
+      arrived: () => this.tick(),
+      changed: () => this.changed(),
+      linked: (state) => this.linked(state),
+      problem: (code) => (this.code = code),
+      notice: (key) => this.notice(key),
+      completed: (course) => this.completed(course),
+    });
     this.meter = new Meter((interval) => this.session.played(interval));
     this.buffers = new Buffers(
       video,
       this.session.lanes,
-      (rendition) => this.session.codecOf(rendition),
+      (rendition) => this.session.rendition(rendition)?.codec ?? "",
       () => this.fault(),
     );
     this.controls = new Controls(section, video, {
@@ -55,49 +54,52 @@ export class Playback {
       pin: (rung) => this.session.pin(rung),
       budget: (bytes) => this.session.budget(bytes),
     });
+    this.timer = 0;
     /** What the learner asked for; the element may be paused by a change of lanes. */
     this.wanted = false;
-    /** Where to be once the element knows its media. */
+    /** Where to be once the element knows its media, else null. */
     this.targetMs = this.firstPosition();
-    this.linked = false;
     this.lostAt = 0;
-    /** Something worth saying once, and until when. */
-    this.said = { key: "", untilMs: 0 };
     this.stalledAt = 0;
     this.waitingSince = 0;
     this.drops = 0;
     this.faults = 0;
     this.keptAt = 0;
     this.code = "";
+    this.done = "";
+    /** Something worth saying once, and until when. */
+    this.said = { key: "", untilMs: 0 };
   }
 
   mount() {
     this.controls.mount();
-    // The sources would load by themselves; they are for players without media source.
-    for (const source of this.video.querySelectorAll("source")) source.remove();
     const { video } = this;
-    /** @type {[string, () => void][]} */
-    const events = [
-      ["timeupdate", () => this.look()],
-      ["playing", () => this.look()],
-      ["waiting", () => this.look(true)],
-      ["seeking", () => this.meter.close()],
-      ["emptied", () => this.meter.close()],
-      ["ratechange", () => this.look(true)],
-      ["pause", () => this.paused()],
-      ["play", () => undefined],
-      ["ended", () => this.session.acknowledge()],
-    ];
-    for (const [name, act] of events) {
+    const playing = !video.paused;
+    // The sources would load by themselves; they are for players without media source.
+    for (const source of video.querySelectorAll("source")) source.remove();
+    video.load();
+    /** @type {Record<string, () => void>} */
+    const events = {
+      timeupdate: () => this.look(),
+      playing: () => this.look(),
+      waiting: () => this.look(true),
+      seeking: () => this.meter.close(),
+      emptied: () => this.meter.close(),
+      ratechange: () => this.look(),
+      pause: () => this.paused(),
+      ended: () => this.session.acknowledge(),
+      error: () => this.buffers.playing !== "none" && this.fault(),
+    };
+    for (const [name, act] of Object.entries(events)) {
       video.addEventListener(name, () => {
         act();
         this.tick();
       });
     }
-    video.addEventListener("error", () => this.buffers.playing !== "none" && this.fault());
     addEventListener("pagehide", () => this.hide());
     addEventListener("pageshow", () => this.session.link.retryNow());
     document.addEventListener("visibilitychange", () => this.seen());
+    if (playing) this.toggle();
     this.draw();
   }
 
@@ -106,23 +108,23 @@ export class Playback {
     return this.targetMs ?? this.video.currentTime * 1000;
   }
 
+  /** @returns {number | null} */
   firstPosition() {
     const kept = this.session.recall("position") ?? this.section.dataset.positionMs;
     const at = Number(kept ?? 0);
     const tooLate = this.durationMs > 0 && at > this.durationMs - NEAR_END_MS;
-    return /** @type {number | null} */ (tooLate || !(at > 0) ? 0 : at);
+    return tooLate || !(at > 0) ? 0 : at;
   }
 
   toggle() {
+    this.wanted = !this.wanted;
     if (this.wanted) {
-      this.wanted = false;
-      this.video.pause();
-    } else {
-      this.wanted = true;
       this.begin();
       if (this.video.ended) this.seek(0);
       // Called inside the gesture even without media: iPhones ask for that once.
       this.play();
+    } else {
+      this.video.pause();
     }
     this.tick();
     this.session.acknowledge();
@@ -131,8 +133,8 @@ export class Playback {
   /** Nothing is fetched before the learner asks: data is prepaid. */
   begin() {
     if (this.timer) return;
-    this.session.start();
     this.timer = setInterval(() => this.tick(), TICK_MS);
+    this.session.link.start();
   }
 
   play() {
@@ -148,23 +150,19 @@ export class Playback {
     // The system's own pause (a call, a headset's button) is the learner's wish too.
     if (this.video.paused && this.buffers.playing !== "none") this.wanted = false;
     this.session.acknowledge();
-    this.draw();
   }
 
   /** @param {number} wishMs */
   seek(wishMs) {
     const toMs = Math.max(0, Math.min(wishMs, (this.durationMs || Infinity) - LAST_SEEK_MS));
+    const { buffers, session, video } = this;
     this.look(true);
-    const { audio, video } = this.session.lanes;
-    const stored = (/** @type {import("./store.js").Lane} */ lane) =>
-      lane.chunks.length === 0 || lane.aheadMs(toMs) > 1000;
-    const near = this.buffers.playing !== "none" && stored(audio) && stored(video);
-    if (this.buffers.playing === "none" || this.video.readyState === 0) {
-      this.targetMs = toMs;
-    }
-    if (this.buffers.playing !== "none") this.video.currentTime = toMs / 1000;
+    this.drops = 0;
+    const near = buffers.playing !== "none" && this.storedMs(toMs) > 1000;
+    if (buffers.playing === "none" || video.readyState === 0) this.targetMs = toMs;
+    else video.currentTime = toMs / 1000;
     this.begin();
-    if (!near) this.session.seek(toMs);
+    if (!near) session.seek(toMs);
     this.keepPosition(toMs);
     this.tick();
   }
@@ -175,57 +173,57 @@ export class Playback {
     if (stop) this.meter.close();
   }
 
-  welcomed() {
-    this.durationMs = this.session.durationMs;
+  changed() {
+    this.durationMs = this.session.ladder?.duration_ms ?? this.durationMs;
     this.draw();
   }
 
-  /** @param {"connecting" | "open" | "lost"} state */
-  linkState(state) {
-    const open = state === "open";
+  /** @param {import("./types.js").LinkState} state */
+  linked(state) {
     const now = performance.now();
-    if (open && this.lostAt && now - this.lostAt > PATIENCE_MS) this.notice("restored");
-    if (open) this.lostAt = 0;
-    else if (state === "lost" && !this.lostAt) this.lostAt = now;
-    this.linked = open;
+    if (state === "open") {
+      if (this.lostAt && now - this.lostAt > PATIENCE_MS) this.notice("restored");
+      this.lostAt = 0;
+    } else if (state === "lost") {
+      this.lostAt ||= now;
+    }
     this.draw();
   }
 
   /** @param {string} key */
   notice(key) {
     this.said = { key, untilMs: performance.now() + NOTICE_MS };
-    this.draw();
   }
 
-  /** @param {string} code */
-  problem(code) {
-    this.code = code;
-    this.draw();
+  /** @param {boolean} course */
+  completed(course) {
+    this.done = course ? "completed-course" : "completed-lesson";
+    this.controls.offerNext();
   }
 
   fault() {
     this.meter.close();
     this.faults += 1;
     if (this.faults > MOST_FAULTS) {
-      this.problem("decode");
-      return;
+      this.code = "decode";
+      this.session.link.stop();
+    } else {
+      this.targetMs = this.headMs();
+      this.buffers.clear();
     }
-    this.targetMs = this.headMs();
-    this.buffers.clear();
   }
 
   tick() {
-    if (!this.timer) return this.draw();
+    if (!this.timer || this.code) return this.draw();
     const now = performance.now();
     this.chooseLanes(now);
     if (this.targetMs !== null && this.video.readyState > 0) {
-      if (Math.abs(this.video.currentTime * 1000 - this.targetMs) > 500) {
-        this.video.currentTime = this.targetMs / 1000;
-      }
+      const offMs = Math.abs(this.video.currentTime * 1000 - this.targetMs);
+      if (offMs > 500) this.video.currentTime = this.targetMs / 1000;
       this.targetMs = null;
     }
     this.buffers.feed();
-    this.session.prune(this.headMs(), this.buffers.playing);
+    for (const lane of Object.values(this.session.lanes)) lane.trim(this.headMs());
     this.keepGoing(now);
     if (now - this.keptAt > KEEP_POSITION_MS) this.keepPosition(this.headMs());
     this.draw();
@@ -236,7 +234,7 @@ export class Playback {
     const { session, buffers } = this;
     const headMs = this.headMs();
     const audioMs = session.lanes.audio.aheadMs(headMs);
-    if (audioMs > 0 && !this.waitingSince) this.waitingSince = now;
+    if (audioMs > 0) this.waitingSince ||= now;
     const lanes = chooseLanes({
       current: buffers.playing,
       ...session.expected(),
@@ -251,24 +249,21 @@ export class Playback {
     this.look(true);
     this.targetMs = headMs;
     buffers.open(lanes, headMs, this.durationMs);
-    this.section.dataset.lanes = lanes;
   }
 
   /** Plays when it should, and helps the element over holes. @param {number} now */
   keepGoing(now) {
-    const { video } = this;
-    if (this.buffers.playing === "none" || !this.wanted || video.ended) {
+    const { video, buffers } = this;
+    if (!this.wanted || video.ended) {
       this.stalledAt = 0;
-      return;
-    }
-    if (video.paused) this.play();
-    if (video.readyState > 2) {
+    } else if (video.readyState > 2) {
       this.stalledAt = 0;
       this.faults = 0;
     } else {
       this.stalledAt ||= now;
-      if (now - this.stalledAt > TICK_MS) this.buffers.unstick();
+      if (now - this.stalledAt > TICK_MS) buffers.unstick();
     }
+    if (this.wanted && video.paused && !video.ended && buffers.playing !== "none") this.play();
   }
 
   /** @param {number} atMs */
@@ -290,43 +285,43 @@ export class Playback {
     this.session.acknowledge();
   }
 
-  draw() {
-    const { controls, session } = this;
-    const headMs = this.headMs();
-    controls.playing(this.wanted && !this.video.ended);
-    controls.time(headMs, this.durationMs);
-    if (!this.timer) return;
-    const aheadMs = this.storedMs();
-    controls.show("ahead", controls.say("ahead", { seconds: Math.floor(aheadMs / 1000) }));
-    controls.show("used", controls.say("used", { mb: megabytes(session.usedBytes) }));
-    const rungs = session.rungs(headMs, (kind, height) => controls.say(`rung-${kind}`, { height }));
-    controls.rungs(rungs);
-    const rung = rungs.find((each) => each.id === session.rung);
-    controls.show("rung", rung ? controls.say("rung-now", { rung: rung.name }) : "");
-    const status = this.status(aheadMs);
-    if (status !== this.section.dataset.status) {
-      controls.status(status, { seconds: Math.floor(aheadMs / 1000), code: this.code });
-    }
-  }
-
-  storedMs() {
+  /** @param {number} [atMs] @returns {number} what the lanes that play have stored from there on */
+  storedMs(atMs = this.headMs()) {
     const { audio, video } = this.session.lanes;
-    const headMs = this.headMs();
     const { playing } = this.buffers;
     const lanes = playing === "audio" ? [audio] : playing === "video" ? [video] : [audio, video];
-    return Math.min(...lanes.map((lane) => lane.aheadMs(headMs)));
+    return Math.min(...lanes.map((lane) => lane.aheadMs(atMs)));
   }
 
-  /** @param {number} aheadMs @returns {string} the key of what is worth saying now */
-  status(aheadMs) {
+  /** @returns {import("./types.js").Facts} */
+  facts() {
     const now = performance.now();
-    if (this.code) return "problem";
-    if (this.video.ended) return "ended";
-    if (this.lostAt && now - this.lostAt > PATIENCE_MS) return aheadMs > 1000 ? "lost" : "lost-empty";
-    if (this.session.budgetReached) return "budget-reached";
-    if (!this.linked && !this.lostAt) return "connecting";
-    if (this.stalledAt && now - this.stalledAt > PATIENCE_MS) return "waiting";
-    return now < this.said.untilMs ? this.said.key : "";
+    return {
+      started: this.timer !== 0,
+      wanted: this.wanted,
+      ended: this.video.ended,
+      known: this.session.ladder !== null,
+      lostMs: this.lostAt && now - this.lostAt,
+      stalledMs: this.stalledAt && now - this.stalledAt,
+      storedMs: this.storedMs(),
+      budgetReached: this.session.budgetReached,
+      problem: this.code,
+      notice: now < this.said.untilMs ? this.said.key : "",
+      completed: this.done,
+    };
+  }
+
+  draw() {
+    const { controls, session } = this;
+    const facts = this.facts();
+    controls.state(stateOf(facts), this.wanted && !facts.ended);
+    controls.time(this.headMs(), this.durationMs);
+    if (!facts.started) return;
+    const seconds = Math.floor(facts.storedMs / 1000);
+    const rungs = session.rungs((kind, height) => controls.say(`rung-${kind}`, { height }));
+    controls.rungs(rungs, session.rung);
+    controls.facts(seconds, session.usedBytes, session.watchedPermille);
+    controls.status(statusOf(facts), { seconds, code: this.code });
   }
 }
 
@@ -335,13 +330,4 @@ function streamUrl(path) {
   const url = new URL(path, location.href);
   url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
   return url.href;
-}
-
-/** @returns {Storage | null} null where the browser forbids it */
-function openStorage() {
-  try {
-    return globalThis.localStorage;
-  } catch {
-    return null;
-  }
 }

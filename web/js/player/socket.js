@@ -1,6 +1,8 @@
 // @ts-check
 /** One WebSocket that comes back by itself. It knows nothing of media beyond the frame header. */
 
+/** @typedef {import("./protocol.js").ClientMessage} ClientMessage */
+
 import { parseFrame } from "./frames.js";
 
 const SUBPROTOCOL = "millet.stream.v1";
@@ -8,6 +10,7 @@ const FIRST_DELAY_MS = 500;
 const LONGEST_DELAY_MS = 15_000;
 /** A connection that neither opens nor speaks for this long is dead: radio links lose the farewell. */
 const SILENCE_MS = 12_000;
+const LONGEST_SILENCE_MS = 96_000;
 
 /**
  * Wait before the next attempt: doubled each time, and scattered so that a village that comes back
@@ -20,28 +23,18 @@ export function backOffMs(attempt, random) {
   return Math.max(FIRST_DELAY_MS, ceiling * (0.5 + random / 2));
 }
 
-/** @typedef {import("./protocol.js").ClientMessage} ClientMessage */
-/** @typedef {import("./protocol.js").ServerMessage} ServerMessage */
-
-/**
- * @typedef {object} Handlers
- * @property {() => ClientMessage} hello first message of every connection
- * @property {(message: ServerMessage) => void} control
- * @property {(frame: import("./frames.js").Frame, bytes: number) => void} frame
- * @property {(state: "connecting" | "open" | "lost") => void} state
- * @property {() => boolean} expecting whether silence is suspicious now
- */
-
 export class Link {
-  /** @param {string} url @param {Handlers} handlers */
-  constructor(url, handlers) {
+  /** @param {string} url @param {import("./types.js").LinkUser} user */
+  constructor(url, user) {
     this.url = url;
-    this.handlers = handlers;
+    this.user = user;
     /** @type {WebSocket | null} */
     this.socket = null;
     this.attempt = 0;
     this.timer = 0;
+    this.watch = 0;
     this.heardAt = 0;
+    this.silenceMs = SILENCE_MS;
     this.wanted = false;
     this.online = () => this.retryNow();
     this.offline = () => this.drop();
@@ -56,9 +49,7 @@ export class Link {
     this.connect();
   }
 
-  /** @param {ClientMessage} [farewell] */
-  stop(farewell) {
-    if (farewell) this.send(farewell);
+  stop() {
     this.wanted = false;
     removeEventListener("online", this.online);
     removeEventListener("offline", this.offline);
@@ -70,15 +61,15 @@ export class Link {
 
   connect() {
     clearTimeout(this.timer);
-    this.timer = 0;
-    this.handlers.state("connecting");
+    this.user.state("connecting");
     const socket = new WebSocket(this.url, SUBPROTOCOL);
     socket.binaryType = "arraybuffer";
     this.socket = socket;
     this.heardAt = performance.now();
     socket.onopen = () => {
+      if (socket !== this.socket) return;
       this.heardAt = performance.now();
-      socket.send(JSON.stringify(this.handlers.hello()));
+      this.send(this.user.hello());
     };
     socket.onmessage = (event) => this.heard(socket, event.data);
     socket.onclose = () => this.lost(socket);
@@ -90,16 +81,17 @@ export class Link {
     this.heardAt = performance.now();
     try {
       if (typeof data !== "string") {
-        this.handlers.frame(parseFrame(data), data.byteLength);
+        this.silenceMs = SILENCE_MS;
+        this.user.frame(parseFrame(data), data.byteLength);
         return;
       }
-      /** @type {ServerMessage} */
+      /** @type {import("./protocol.js").ServerMessage} */
       const message = JSON.parse(data);
       if (message.type === "welcome") {
         this.attempt = 0;
-        this.handlers.state("open");
+        this.user.state("open");
       }
-      this.handlers.control(message);
+      this.user.control(message);
     } catch (error) {
       // What cannot be read must not be played: begin anew from what is stored.
       console.error(error);
@@ -112,7 +104,7 @@ export class Link {
     if (socket !== this.socket) return;
     this.socket = null;
     if (!this.wanted) return;
-    this.handlers.state("lost");
+    this.user.state("lost");
     this.timer = setTimeout(() => this.connect(), backOffMs(this.attempt, Math.random()));
     this.attempt += 1;
   }
@@ -132,13 +124,11 @@ export class Link {
   }
 
   listen() {
-    const silent = performance.now() - this.heardAt > SILENCE_MS;
-    const opening = this.socket?.readyState === WebSocket.CONNECTING;
-    if (this.socket && silent && (opening || this.handlers.expecting())) this.drop();
-  }
-
-  get open() {
-    return this.socket?.readyState === WebSocket.OPEN;
+    if (!this.socket || performance.now() - this.heardAt < this.silenceMs) return;
+    if (this.socket.readyState !== WebSocket.CONNECTING && !this.user.expecting()) return;
+    // Perhaps one message takes longer than that on this link: next time it gets twice the time.
+    this.silenceMs = Math.min(LONGEST_SILENCE_MS, this.silenceMs * 2);
+    this.drop();
   }
 
   /** @param {ClientMessage} message @returns {boolean} whether it was handed to the browser */

@@ -6,13 +6,17 @@
  * decoder fault or an eviction by the phone, nothing already paid for travels again.
  */
 
-/** @typedef {import("./frames.js").Frame} Frame */
-/** @typedef {Frame & { appended: boolean }} Chunk */
+/** @typedef {import("./types.js").Frame} Frame */
+/** @typedef {import("./types.js").Chunk} Chunk */
 
 /** Holes up to this length are jumped: frame rounding and audio priming. */
 export const SMALL_GAP_MS = 350;
 /** Above this nothing more is acknowledged until some is played, so the server stops sending. */
 export const MOST_BYTES = 12 * 1024 * 1024;
+/** Kept behind the play head whatever it weighs. */
+const KEEP_BEHIND_MS = 20_000;
+/** Stored media further ahead than this is left over from a seek. */
+const FAR_AHEAD_MS = 150_000;
 
 export class Lane {
   /** @param {"audio" | "video"} name every chunk of sound can be decoded by itself */
@@ -81,14 +85,16 @@ export class Lane {
     return until;
   }
 
+  /** The newest chunk, if all from `atMs` to its end is stored: the server can go on behind it. @param {number} atMs */
+  resumable(atMs) {
+    const { newest } = this;
+    const joins = newest && newest.endMs >= atMs - SMALL_GAP_MS;
+    return joins && this.coveredUntil(atMs) >= newest.endMs ? newest : null;
+  }
+
   /** Stored milliseconds ahead of `atMs`. @param {number} atMs */
   aheadMs(atMs) {
     return this.coveredUntil(atMs) - atMs;
-  }
-
-  /** Start of the first decodable chunk that begins behind `atMs`. @param {number} atMs */
-  nextStart(atMs) {
-    return this.chunks.find((chunk) => chunk.startMs > atMs && this.startsAt(chunk))?.startMs;
   }
 
   /**
@@ -97,7 +103,18 @@ export class Lane {
    * @param {number} atMs
    */
   segmentStart(atMs) {
-    return this.chunks.filter((chunk) => chunk.first && chunk.startMs <= atMs).pop()?.startMs;
+    let start;
+    for (const chunk of this.chunks) {
+      if (chunk.startMs > atMs) break;
+      if (chunk.first) start = chunk.startMs;
+    }
+    return start;
+  }
+
+  /** What the browser wants next to play from `atMs`. @param {number} atMs */
+  next(atMs) {
+    const from = this.segmentStart(atMs) ?? 0;
+    return this.chunks.find((chunk) => !chunk.appended && chunk.startMs >= from);
   }
 
   /** @param {Chunk} chunk */
@@ -105,15 +122,19 @@ export class Lane {
     return chunk.keyframe || this.name === "audio";
   }
 
-  /** @param {number} ms drops chunks that begin before */
-  dropBefore(ms) {
-    this.chunks = this.chunks.filter((chunk) => chunk.startMs >= ms);
-  }
-
-  /** @param {number} ms drops chunks that begin after */
-  dropAfter(ms) {
-    const last = this.chunks[this.chunks.length - 1];
-    if (last && last.startMs > ms) this.chunks = this.chunks.filter((chunk) => chunk.startMs <= ms);
+  /** Gives up what is farthest from the head, once there is too much. @param {number} headMs */
+  trim(headMs) {
+    while (this.bytes() > MOST_BYTES / 3) {
+      const [first] = this.chunks;
+      const last = this.chunks[this.chunks.length - 1];
+      if (first && first.startMs < (this.segmentStart(headMs - KEEP_BEHIND_MS) ?? 0)) {
+        this.chunks.shift();
+      } else if (last && last.startMs > headMs + FAR_AHEAD_MS) {
+        this.chunks.pop();
+      } else {
+        return;
+      }
+    }
   }
 
   /** Everything from `atMs` to the end is stored. @param {number} atMs */
