@@ -4,6 +4,7 @@ pub mod access;
 pub mod cohorts;
 pub mod credentials;
 pub mod enrolment;
+pub mod evidence;
 pub mod lesson_routes;
 pub mod my_routes;
 pub mod progress;

@@ -1,0 +1,423 @@
+//! The messages of `millet.stream.v1`, once for server, script (`protocol.d.ts`) and test client.
+//! `PROTOCOL.md` beside this file says how they are used.
+
+use serde::{Deserialize, Serialize};
+use ts_rs::TS;
+
+use crate::id::{IntervalId, PlaySessionId, TimelineId};
+
+/// Name in `Sec-WebSocket-Protocol`.
+pub const SUBPROTOCOL: &str = "millet.stream.v1";
+/// Length of the header of a binary message.
+pub const HEADER_BYTES: usize = 24;
+/// Longest message that a client may send, in bytes.
+pub const LONGEST_CLIENT_MESSAGE: usize = 16 * 1024;
+
+/// Bits of [`Header::flags`].
+pub mod flag {
+    /// A decoder may start with this chunk.
+    pub const KEYFRAME: u16 = 1;
+    /// First chunk of its segment.
+    pub const FIRST_OF_SEGMENT: u16 = 1 << 1;
+    /// Last chunk of its segment.
+    pub const LAST_OF_SEGMENT: u16 = 1 << 2;
+    /// Something between the chunk before and this one was left out.
+    pub const GAP: u16 = 1 << 3;
+    /// Last chunk of the rendition.
+    pub const LAST_OF_TIMELINE: u16 = 1 << 4;
+    /// Audio lane; otherwise the video lane.
+    pub const AUDIO: u16 = 1 << 5;
+}
+
+/// What a binary message carries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Payload {
+    /// Initialisation of a rendition (`ftyp`, `moov`).
+    Init = 1,
+    /// A CMAF chunk (`moof`, `mdat`).
+    Chunk = 2,
+}
+
+/// Header of a binary message; big-endian on the wire.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Header {
+    /// What follows.
+    pub payload: Payload,
+    /// Index in `welcome.renditions[].index`.
+    pub rendition: u8,
+    /// See [`flag`].
+    pub flags: u16,
+    /// Counts seeks; a chunk of an older epoch is late.
+    pub epoch: u32,
+    /// Index of the segment, the same in all renditions.
+    pub sequence: u32,
+    /// Index of the chunk in its segment.
+    pub part: u16,
+    /// Time of the first sample, milliseconds.
+    pub start_ms: u32,
+    /// Time covered, milliseconds.
+    pub duration_ms: u32,
+}
+
+impl Header {
+    /// The bytes on the wire.
+    #[must_use]
+    pub fn encode(&self) -> [u8; HEADER_BYTES] {
+        let mut bytes = [0; HEADER_BYTES];
+        bytes[0] = self.payload as u8;
+        bytes[1] = self.rendition;
+        bytes[2..4].copy_from_slice(&self.flags.to_be_bytes());
+        bytes[4..8].copy_from_slice(&self.epoch.to_be_bytes());
+        bytes[8..12].copy_from_slice(&self.sequence.to_be_bytes());
+        bytes[12..14].copy_from_slice(&self.part.to_be_bytes());
+        bytes[16..20].copy_from_slice(&self.start_ms.to_be_bytes());
+        bytes[20..24].copy_from_slice(&self.duration_ms.to_be_bytes());
+        bytes
+    }
+
+    /// Reads a binary message; `None` when it is none of this protocol.
+    #[must_use]
+    pub fn decode(message: &[u8]) -> Option<Self> {
+        let (bytes, _) = message.split_first_chunk::<HEADER_BYTES>()?;
+        let word = |at: usize| u16::from_be_bytes([bytes[at], bytes[at + 1]]);
+        let long = |at: usize| {
+            u32::from_be_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]])
+        };
+        Some(Self {
+            payload: match bytes[0] {
+                1 => Payload::Init,
+                2 => Payload::Chunk,
+                _ => return None,
+            },
+            rendition: bytes[1],
+            flags: word(2),
+            epoch: long(4),
+            sequence: long(8),
+            part: word(12),
+            start_ms: long(16),
+            duration_ms: long(20),
+        })
+    }
+
+    /// Whether a flag is set.
+    #[must_use]
+    pub fn has(&self, flag: u16) -> bool {
+        self.flags & flag != 0
+    }
+}
+
+/// An interval that was played at one rate.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[ts(rename = "Interval")]
+pub struct PlayedInterval {
+    /// UUID made by the client; the same interval always has the same.
+    #[ts(type = "string")]
+    pub id: IntervalId,
+    /// Begin.
+    #[ts(type = "number")]
+    pub from_ms: i64,
+    /// End.
+    #[ts(type = "number")]
+    pub until_ms: i64,
+    /// Playback rate in thousandths.
+    #[ts(type = "number")]
+    pub rate_permille: i64,
+}
+
+/// The newest chunk of each lane that the client holds, for the server to go on behind it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+pub struct Resume {
+    /// Epoch of those chunks.
+    pub epoch: u32,
+    /// Segment of the newest chunk of the video lane.
+    pub video_sequence: Option<u32>,
+    /// Chunk in it.
+    pub video_part: Option<u16>,
+    /// Segment of the newest chunk of the audio lane.
+    pub audio_sequence: Option<u32>,
+    /// Chunk in it.
+    pub audio_part: Option<u16>,
+}
+
+/// First message of a connection.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+pub struct Hello {
+    /// What to watch.
+    #[ts(type = "string")]
+    pub timeline: TimelineId,
+    /// UUID of this opening of the timeline, made by the client and kept across reconnections.
+    #[ts(type = "string")]
+    pub session: PlaySessionId,
+    /// Where to begin; of no meaning with `resume`.
+    #[ts(type = "number")]
+    pub position_ms: u64,
+    /// Beginnings of the codec strings that the client can decode.
+    pub codecs: Vec<String>,
+    /// Rung to stay on.
+    pub pin: Option<String>,
+    /// Most bytes that may still be sent.
+    #[ts(type = "number | null")]
+    pub budget_bytes: Option<u64>,
+    /// What the client has.
+    pub resume: Option<Resume>,
+    /// Newest receipt of this account for this timeline.
+    pub receipt: Option<String>,
+}
+
+/// What clients say.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum ClientMessage {
+    /// First message.
+    Hello(Hello),
+    /// What arrived since `welcome`, headers included, and how much is stored ahead of the picture.
+    Ack {
+        /// Bytes of all binary messages.
+        #[ts(type = "number")]
+        bytes: u64,
+        /// Stored ahead.
+        #[ts(type = "number")]
+        buffer_ms: u64,
+    },
+    /// Go on from another position; what is on the way is late.
+    Seek {
+        /// Where.
+        #[ts(type = "number")]
+        position_ms: u64,
+        /// The epoch from now on.
+        epoch: u32,
+    },
+    /// Stay on a rung; null leaves the choice to the server.
+    Pin {
+        /// Id.
+        rung: Option<String>,
+    },
+    /// Most bytes that may still be sent; null for no limit.
+    Budget {
+        /// From now on.
+        #[ts(type = "number | null")]
+        bytes: Option<u64>,
+    },
+    /// What was played.
+    Played {
+        /// At most 100.
+        intervals: Vec<PlayedInterval>,
+        /// Newest receipt.
+        receipt: Option<String>,
+    },
+    /// Nothing more is wanted.
+    Bye,
+}
+
+/// Lane and look of a rendition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "snake_case")]
+pub enum RenditionKind {
+    /// Sound.
+    Audio,
+    /// One picture a second at most.
+    Stills,
+    /// Moving picture.
+    Video,
+}
+
+/// A rendition that the client can decode.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+pub struct Rendition {
+    /// In headers of binary messages.
+    pub index: u8,
+    /// Stable id.
+    pub id: String,
+    /// Lane and look.
+    pub kind: RenditionKind,
+    /// As Media Source Extensions want it.
+    pub codec: String,
+    /// Pixels; 0 for sound.
+    pub width: u32,
+    /// Pixels; 0 for sound.
+    pub height: u32,
+    /// Of the whole timeline.
+    #[ts(type = "number")]
+    pub bytes: u64,
+}
+
+/// What can be watched at once: indexes of renditions, and the bytes of the whole timeline.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+pub struct Rung {
+    /// Stable id.
+    pub id: String,
+    /// Of the video lane.
+    pub video: Option<u8>,
+    /// Of the audio lane.
+    pub audio: Option<u8>,
+    /// Of the whole timeline.
+    #[ts(type = "number")]
+    pub bytes: u64,
+}
+
+/// Why another rung is sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "snake_case")]
+pub enum RungReason {
+    /// The link carries more or less.
+    Bandwidth,
+    /// The client asked for it.
+    Pinned,
+    /// The rest of the timeline must fit into the budget.
+    Budget,
+    /// The first.
+    Start,
+}
+
+/// What the server says.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum ServerMessage {
+    /// Answer to `hello`.
+    Welcome {
+        /// Epoch of what follows.
+        epoch: u32,
+        /// Length of the timeline.
+        #[ts(type = "number")]
+        duration_ms: u64,
+        /// What the client can decode.
+        renditions: Vec<Rendition>,
+        /// From the fewest to the most bytes.
+        rungs: Vec<Rung>,
+        /// The one that is sent first.
+        rung: String,
+        /// What was delivered so far.
+        receipt: String,
+    },
+    /// The following chunks are of this rung.
+    Rung {
+        /// Id.
+        rung: String,
+        /// Why.
+        reason: RungReason,
+    },
+    /// What was delivered, the next segment included; the newest replaces all before.
+    Receipt {
+        /// To be kept and shown again.
+        receipt: String,
+    },
+    /// Durable: the client may forget these intervals.
+    Credited {
+        /// Ids.
+        #[ts(type = "string[]")]
+        ids: Vec<IntervalId>,
+        /// Share of the timeline that was watched.
+        #[ts(type = "number")]
+        watched_permille: i64,
+    },
+    /// Not credited, and never will be; the client may forget it.
+    RefusedInterval {
+        /// Id.
+        #[ts(type = "string")]
+        id: IntervalId,
+        /// `not_delivered`, `faster_than_time`, `two_at_once`, `out_of_range`.
+        reason: String,
+    },
+    /// Nothing more is sent until the budget is raised.
+    BudgetReached,
+    /// Everything up to the end of the timeline was sent.
+    End,
+    /// Nothing can be played; connecting again will not help.
+    Problem {
+        /// Machine-readable.
+        code: String,
+    },
+    /// Watching completed something.
+    Completed {
+        /// The lesson.
+        lesson: bool,
+        /// The course too.
+        course: bool,
+    },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DECLARATIONS: &str =
+        concat!(env!("CARGO_MANIFEST_DIR"), "/../web/js/player/protocol.d.ts");
+
+    fn declarations() -> String {
+        let config = ts_rs::Config::default();
+        let mut text = "// Made from server/src/stream/wire.rs; \
+                        MILLET_WRITE=1 cargo test -p millet-server protocol_d_ts writes it anew.\n"
+            .to_owned();
+        for declaration in [
+            PlayedInterval::decl(&config),
+            Resume::decl(&config),
+            Hello::decl(&config),
+            ClientMessage::decl(&config),
+            RenditionKind::decl(&config),
+            Rendition::decl(&config),
+            Rung::decl(&config),
+            RungReason::decl(&config),
+            ServerMessage::decl(&config),
+        ] {
+            text.push_str("\nexport ");
+            text.push_str(&declaration);
+            text.push('\n');
+        }
+        text
+    }
+
+    #[test]
+    fn protocol_d_ts_says_what_the_types_say() {
+        if std::env::var_os("MILLET_WRITE").is_some() {
+            std::fs::write(DECLARATIONS, declarations()).unwrap();
+        }
+        let checked_in = std::fs::read_to_string(DECLARATIONS).unwrap();
+        assert_eq!(checked_in, declarations());
+    }
+
+    #[test]
+    fn a_header_is_24_bytes_in_the_documented_order() {
+        let header = Header {
+            payload: Payload::Chunk,
+            rendition: 3,
+            flags: flag::KEYFRAME | flag::AUDIO,
+            epoch: 0x0102_0304,
+            sequence: 7,
+            part: 9,
+            start_ms: 16_000,
+            duration_ms: 2_000,
+        };
+        let bytes = header.encode();
+        assert_eq!(
+            hex::encode(bytes),
+            "020300210102030400000007000900000000".to_owned() + "3e80" + "000007d0"
+        );
+        assert_eq!(Header::decode(&bytes), Some(header));
+        assert_eq!(Header::decode(&bytes[..23]), None);
+        assert_eq!(Header::decode(&[9; 24]), None);
+    }
+
+    #[test]
+    fn messages_have_the_agreed_form() {
+        let read = |text| serde_json::from_str::<ClientMessage>(text);
+        assert_eq!(read(r#"{"type":"bye"}"#).unwrap(), ClientMessage::Bye);
+        assert_eq!(
+            read(r#"{"type":"ack","bytes":10,"buffer_ms":0}"#).unwrap(),
+            ClientMessage::Ack { bytes: 10, buffer_ms: 0 }
+        );
+        let hello = r#"{"type":"hello","timeline":"01930000-0000-7000-8000-000000000000",
+            "session":"6f1f7d5e-6a3f-4c55-9f3e-2f7f7f9d8a11","position_ms":0,"codecs":["avc1"],
+            "pin":null,"budget_bytes":null,"receipt":null,
+            "resume":{"epoch":1,"video_sequence":null,"video_part":null,
+            "audio_sequence":2,"audio_part":3}}"#;
+        assert!(matches!(read(hello), Ok(ClientMessage::Hello(_))));
+        assert!(read(r#"{"type":"seek","position_ms":-1,"epoch":1}"#).is_err());
+        let refused = ServerMessage::RefusedInterval {
+            id: IntervalId::new(),
+            reason: "not_delivered".into(),
+        };
+        let text = serde_json::to_string(&refused).unwrap();
+        assert!(text.starts_with(r#"{"type":"refused_interval","id":""#), "{text}");
+    }
+}
