@@ -1,15 +1,19 @@
 //! Every route of the system on one page: method, path, who may, handler.
 
 use axum::Router;
+use axum::extract::DefaultBodyLimit;
 use axum::handler::Handler;
 use axum::http::Method;
 use axum::routing::{MethodFilter, MethodRouter, on};
 use serde::Serialize;
 
 use super::{App, assets, health};
+use crate::completion;
 use crate::error::Error;
 use crate::learning::{self, lesson_routes as lessons};
 use crate::people::{self, account_routes as account, admin_routes as admin};
+use crate::plans;
+use crate::teaching::{self, learner_routes as learners, outline_routes as outline};
 use crate::uploads::tus;
 
 /// Who may use a route. The extractors enforce it; the tests walk the table and demand that each
@@ -50,6 +54,14 @@ pub struct Route {
     /// Who may.
     pub access: Access,
     handler: MethodRouter<App>,
+}
+
+impl Route {
+    /// For a handler that bounds its body by itself.
+    fn with_large_body(mut self) -> Self {
+        self.handler = self.handler.layer(DefaultBodyLimit::disable());
+        self
+    }
 }
 
 fn route<H, T>(method: Method, path: &'static str, access: Access, handler: H) -> Route
@@ -115,6 +127,121 @@ pub fn table() -> Vec<Route> {
             "/credentials/{credential_id}",
             A::Anyone,
             learning::my_routes::credential_page,
+        ),
+        post(
+            "/courses/{course_id}/enrol",
+            A::SignedIn,
+            completion::routes::enrol_self,
+        ),
+        post(
+            "/courses/{course_id}/lessons/{lesson_id}/read",
+            A::CourseMember,
+            completion::routes::read_text,
+        ),
+        get("/plan", A::SignedIn, plans::routes::my_plan),
+        get("/support", A::Helper, plans::routes::households_page),
+        get(
+            "/support/households/{household_id}",
+            A::HouseholdHelper,
+            plans::routes::household_page,
+        ),
+        get("/support/verify", A::Helper, plans::routes::waiting_page),
+        get(
+            "/support/measures/{measure_id}",
+            A::HouseholdHelper,
+            completion::routes::measure_evidence,
+        ),
+        post(
+            "/support/measures/{measure_id}/verify",
+            A::HouseholdHelper,
+            completion::routes::verify,
+        ),
+        post(
+            "/support/measures/{measure_id}/return",
+            A::HouseholdHelper,
+            completion::routes::give_back,
+        ),
+        get("/teach", A::Teacher, teaching::course_routes::teaching_page),
+        post(
+            "/teach/courses",
+            A::Teacher,
+            teaching::course_routes::create,
+        ),
+        get(
+            "/teach/courses/{course_id}",
+            A::CourseTeacher,
+            teaching::course_routes::editor,
+        ),
+        post(
+            "/teach/courses/{course_id}",
+            A::CourseTeacher,
+            teaching::course_routes::edit,
+        ),
+        post(
+            "/teach/courses/{course_id}/cover",
+            A::CourseTeacher,
+            teaching::course_routes::set_cover,
+        ),
+        post(
+            "/teach/courses/{course_id}/publish",
+            A::CourseTeacher,
+            teaching::course_routes::publish,
+        ),
+        post(
+            "/teach/courses/{course_id}/modules",
+            A::CourseTeacher,
+            outline::add_module,
+        ),
+        post(
+            "/teach/courses/{course_id}/modules/{module_id}",
+            A::CourseTeacher,
+            outline::change_module,
+        ),
+        post(
+            "/teach/courses/{course_id}/lessons",
+            A::CourseTeacher,
+            outline::add_lesson,
+        ),
+        get(
+            "/teach/courses/{course_id}/lessons/{lesson_id}",
+            A::CourseTeacher,
+            teaching::lesson_routes::editor,
+        ),
+        post(
+            "/teach/courses/{course_id}/lessons/{lesson_id}",
+            A::CourseTeacher,
+            outline::change_lesson,
+        ),
+        post(
+            "/teach/courses/{course_id}/lessons/{lesson_id}/file",
+            A::CourseTeacher,
+            teaching::lesson_routes::take_file,
+        )
+        .with_large_body(),
+        get(
+            "/teach/lessons/{lesson_id}/status",
+            A::CourseTeacher,
+            teaching::lesson_routes::status,
+        ),
+        get(
+            "/teach/courses/{course_id}/learners",
+            A::CourseTeacher,
+            learners::learners_page,
+        ),
+        post(
+            "/teach/courses/{course_id}/learners",
+            A::CourseTeacher,
+            learners::enrol_list,
+        ),
+        post(
+            "/teach/courses/{course_id}/cohorts",
+            A::CourseTeacher,
+            learners::add_cohort,
+        ),
+        post(
+            "/teach/courses/{course_id}/cards",
+            A::CourseTeacher,
+            learners::print_card,
         ),
         get("/account", A::SignedIn, account::account_page),
         post("/account/password", A::SignedIn, account::change_password),

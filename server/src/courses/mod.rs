@@ -28,7 +28,7 @@ const LONGEST_BODY: usize = 40_000;
 /// Longest course, in minutes: 1000 hours.
 const LONGEST_COURSE: i64 = 60_000;
 /// Share of a lesson that must be watched unless the teacher says otherwise, in percent.
-pub const REQUIRED_PERCENT: i64 = 80;
+pub const REQUIRED_PERCENT: i64 = 90;
 /// Modules and lessons that one course may have.
 pub const MOST_MODULES: usize = 100;
 /// See [`MOST_MODULES`].

@@ -31,11 +31,13 @@ pub struct LineError {
 /// # Errors
 /// The lines that cannot be read.
 pub fn read(text: &str) -> Result<Vec<(usize, String)>, Vec<LineError>> {
+    // The reader counts a carriage return as a line of its own.
+    let text = text.trim_start_matches('\u{feff}').replace("\r\n", "\n");
     let mut reader = csv::ReaderBuilder::new()
         .has_headers(false)
         .flexible(true)
         .trim(csv::Trim::All)
-        .from_reader(text.trim_start_matches('\u{feff}').as_bytes());
+        .from_reader(text.as_bytes());
     let (mut lines, mut errors) = (Vec::new(), Vec::new());
     let mut seen = HashSet::new();
     for record in reader.records() {

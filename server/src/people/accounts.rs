@@ -249,7 +249,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_name_and_a_phone_belong_to_one_account() {
-        for db in testing::both().await {
+        for (db, _folder) in testing::both().await {
             let now = Timestamp(1);
             let mut tx = db.write().await.unwrap();
             let name = format!("a{}", uuid::Uuid::now_v7().simple());

@@ -150,7 +150,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_card_that_works_once_lets_one_in_and_a_new_card_ends_the_old() {
-        for db in testing::both().await {
+        for (db, _folder) in testing::both().await {
             let mut tx = db.write().await.unwrap();
             let area = people::area(&mut tx).await;
             let account = people::teacher(&mut tx, area).await;

@@ -177,6 +177,20 @@ pub async fn is_below(
     Ok(true)
 }
 
+/// Whether the account has any role.
+///
+/// # Errors
+/// When the database fails.
+pub async fn has_any(connection: &mut AnyConnection, account: AccountId) -> Result<bool, Error> {
+    let any: Option<(GrantId,)> = sqlx::query_as(
+        "select id from account_grant where account_id = $1 and revoked_at is null limit 1",
+    )
+    .bind(account)
+    .fetch_optional(connection)
+    .await?;
+    Ok(any.is_some())
+}
+
 /// An account in an administrator's list.
 #[derive(Clone, Debug, FromRow)]
 pub struct ManagedRow {

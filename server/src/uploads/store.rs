@@ -292,3 +292,23 @@ pub async fn forget_part(connection: &mut AnyConnection, object_key: &str) -> Re
         .await?;
     Ok(())
 }
+
+/// Whether a file for the lesson is on its way.
+///
+/// # Errors
+/// When the database fails.
+pub async fn is_under_way(
+    connection: &mut AnyConnection,
+    lesson: LessonId,
+    now: Timestamp,
+) -> Result<bool, Error> {
+    let open: Option<(UploadId,)> = sqlx::query_as(
+        "select id from upload where subject_id = $1 and completed_at is null \
+         and terminated_at is null and expires_at > $2 limit 1",
+    )
+    .bind(lesson)
+    .bind(now)
+    .fetch_optional(connection)
+    .await?;
+    Ok(open.is_some())
+}

@@ -103,8 +103,7 @@ impl Evidence {
                         reason = Reason::TwoAtOnce;
                     }
                     let kept = bounded(*claim);
-                    store::append_flag(&mut *tx, right, account.session, kept, reason, now)
-                        .await?;
+                    store::append_flag(&mut *tx, right, account.session, kept, reason, now).await?;
                     verdict.refused.push((claim.id, reason));
                 }
             }

@@ -131,8 +131,7 @@ impl Delivered {
         let length = interval.until_ms - interval.from_ms;
         let (mut wall, mut missing) = (None::<Wall>, length);
         for part in &self.0 {
-            let played =
-                part.until_ms.min(interval.until_ms) - part.from_ms.max(interval.from_ms);
+            let played = part.until_ms.min(interval.until_ms) - part.from_ms.max(interval.from_ms);
             if played <= 0 {
                 continue;
             }
@@ -176,7 +175,11 @@ mod tests {
         delivered.add(part(0, 8_000, 20));
         assert_eq!(
             delivered.parts(),
-            [part(0, 2_000, 20), part(2_000, 6_000, 10), part(6_000, 8_000, 20)]
+            [
+                part(0, 2_000, 20),
+                part(2_000, 6_000, 10),
+                part(6_000, 8_000, 20)
+            ]
         );
     }
 
@@ -195,7 +198,11 @@ mod tests {
         );
         assert_eq!(delivered.pack(interval(15_000, 21_000), Timestamp(0)), None);
         assert_eq!(delivered.pack(interval(30_000, 30_100), Timestamp(0)), None);
-        assert!(delivered.pack(interval(15_000, 20_001), Timestamp(0)).is_some());
+        assert!(
+            delivered
+                .pack(interval(15_000, 20_001), Timestamp(0))
+                .is_some()
+        );
     }
 
     proptest! {

@@ -107,7 +107,11 @@ mod tests {
         for at in 0..token.len() {
             let mut forged = token.clone().into_bytes();
             forged[at] = if forged[at] == b'A' { b'B' } else { b'A' };
-            assert_eq!(key.verify(&String::from_utf8(forged).unwrap()), None, "at {at}");
+            assert_eq!(
+                key.verify(&String::from_utf8(forged).unwrap()),
+                None,
+                "at {at}"
+            );
         }
         for junk in ["", "A", "****", &"A".repeat(20_000)] {
             assert_eq!(key.verify(junk), None);

@@ -17,10 +17,7 @@ const KEY_NAME: &str = "receipt_key";
 ///
 /// # Errors
 /// When the database or the machine's randomness fails.
-pub async fn receipt_key(
-    connection: &mut AnyConnection,
-    now: Timestamp,
-) -> Result<String, Error> {
+pub async fn receipt_key(connection: &mut AnyConnection, now: Timestamp) -> Result<String, Error> {
     let mut fresh = [0_u8; KEY_BYTES];
     getrandom::fill(&mut fresh).map_err(|error| Error::Internal(error.to_string()))?;
     sqlx::query(
@@ -32,10 +29,11 @@ pub async fn receipt_key(
     .bind(now)
     .execute(&mut *connection)
     .await?;
-    let (value,): (String,) = sqlx::query_as("select value from installation_secret where name = $1")
-        .bind(KEY_NAME)
-        .fetch_one(connection)
-        .await?;
+    let (value,): (String,) =
+        sqlx::query_as("select value from installation_secret where name = $1")
+            .bind(KEY_NAME)
+            .fetch_one(connection)
+            .await?;
     Ok(value)
 }
 

@@ -1,0 +1,208 @@
+//! The one place where learning and support plans meet.
+//!
+//! A completed course, its credential, the fulfilled measure, the helper's notice and the audit
+//! line are one transaction: all of them, or none.
+
+pub mod routes;
+#[cfg(test)]
+mod tests;
+
+use sqlx::AnyConnection;
+
+use crate::audit::{self, Entry};
+use crate::clock::Timestamp;
+use crate::courses::publish;
+use crate::error::Error;
+use crate::households;
+use crate::id::{AccountId, CohortId, CourseId, LessonId};
+use crate::learning::access::MayWatch;
+use crate::learning::credentials::{self, Evidence, LessonEvidence};
+use crate::learning::enrolment::{self, Enrolment, Source};
+use crate::learning::progress;
+use crate::learning::watched::Intervals;
+use crate::notices;
+use crate::plans::fulfil;
+
+/// A timeline of which no more than this is missing was watched whole: players stop a few frames
+/// before the end.
+const MISSING_MS: i64 = 1_000;
+
+/// What a report of playback led to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Outcome {
+    /// The lesson became complete.
+    pub lesson: bool,
+    /// The course became complete.
+    pub course: bool,
+}
+
+/// Enrols somebody, and lets the household's measures know.
+///
+/// # Errors
+/// As [`enrolment::enrol`].
+pub async fn enrol(
+    transaction: &mut AnyConnection,
+    course: CourseId,
+    account: AccountId,
+    source: Source,
+    by: AccountId,
+    cohort: Option<CohortId>,
+    now: Timestamp,
+) -> Result<(), Error> {
+    enrolment::enrol(&mut *transaction, course, account, source, by, cohort, now).await?;
+    began(transaction, course, account, now).await
+}
+
+/// Lets the household's measures know that somebody was enrolled.
+///
+/// # Errors
+/// When the database fails.
+pub async fn began(
+    transaction: &mut AnyConnection,
+    course: CourseId,
+    account: AccountId,
+    now: Timestamp,
+) -> Result<(), Error> {
+    if let Some(who) = households::store::of_account(&mut *transaction, account).await? {
+        fulfil::began(transaction, who, course, now).await?;
+    }
+    Ok(())
+}
+
+/// More of a timeline was played: completes what is complete now.
+///
+/// # Errors
+/// When the database fails; then the caller's transaction must not commit.
+pub async fn watched(
+    transaction: &mut AnyConnection,
+    who: MayWatch,
+    now: Timestamp,
+) -> Result<Outcome, Error> {
+    let mut outcome = Outcome::default();
+    let (account, timeline) = (who.account(), who.timeline());
+    for enrolment in enrolment::showing(&mut *transaction, account, timeline).await? {
+        let version = publish::version(&mut *transaction, enrolment.version_id).await?;
+        let lessons = publish::lessons(&mut *transaction, enrolment.version_id).await?;
+        let shown = lessons
+            .iter()
+            .find(|lesson| lesson.timeline_id == Some(timeline));
+        let Some(lesson) = shown else { continue };
+        let played =
+            progress::of_timeline(&mut *transaction, account, lesson.lesson_id, timeline).await?;
+        if !is_enough(&played, lesson.duration_ms, version.required_percent) {
+            continue;
+        }
+        let percent = played.percent_of(lesson.duration_ms);
+        let one = lesson_done(transaction, &enrolment, lesson.lesson_id, percent, now).await?;
+        outcome.lesson |= one.lesson;
+        outcome.course |= one.course;
+    }
+    Ok(outcome)
+}
+
+fn is_enough(played: &Intervals, duration_ms: i64, required_percent: i64) -> bool {
+    let whole = duration_ms - played.total_ms() <= MISSING_MS && played.total_ms() > 0;
+    whole || played.percent_of(duration_ms) >= required_percent
+}
+
+/// A lesson is complete; perhaps the course is too.
+///
+/// # Errors
+/// When the database fails; then the caller's transaction must not commit.
+pub async fn lesson_done(
+    transaction: &mut AnyConnection,
+    enrolment: &Enrolment,
+    lesson: LessonId,
+    percent: i64,
+    now: Timestamp,
+) -> Result<Outcome, Error> {
+    let (account, version) = (enrolment.account_id, enrolment.version_id);
+    let lesson =
+        progress::complete(&mut *transaction, account, lesson, version, percent, now).await?;
+    Ok(Outcome {
+        lesson,
+        course: course_done(transaction, enrolment, now).await?,
+    })
+}
+
+/// Completes the course if every lesson is complete and it was not yet.
+async fn course_done(
+    transaction: &mut AnyConnection,
+    enrolment: &Enrolment,
+    now: Timestamp,
+) -> Result<bool, Error> {
+    let (account, version) = (enrolment.account_id, enrolment.version_id);
+    let lessons = publish::lessons(&mut *transaction, version).await?;
+    let done = progress::completed(&mut *transaction, account, version).await?;
+    let is_done = |lesson| done.iter().any(|done| done.lesson_id == lesson);
+    if lessons.is_empty() || !lessons.iter().all(|lesson| is_done(lesson.lesson_id)) {
+        return Ok(false);
+    }
+    if !enrolment::complete(&mut *transaction, enrolment.id, now).await? {
+        return Ok(false);
+    }
+    let evidence = evidence(&mut *transaction, enrolment, &lessons, &done).await?;
+    let credential = credentials::issue(&mut *transaction, enrolment.id, &evidence, now).await?;
+    let entry = Entry {
+        account: None,
+        action: "credential.issued",
+        subject_kind: "credential",
+        subject_id: credential.to_string(),
+        reason: None,
+        at: now,
+    };
+    audit::append(&mut *transaction, entry).await?;
+    let Some(who) = households::store::of_account(&mut *transaction, account).await? else {
+        return Ok(true);
+    };
+    let course = enrolment.course_id;
+    for measure in fulfil::completed(&mut *transaction, who, course, credential, now).await? {
+        let helper = households::store::helper(&mut *transaction, who.household_id).await?;
+        if let Some(helper) = helper {
+            let kind = notices::Kind::MeasureFulfilled;
+            notices::leave(&mut *transaction, helper, kind, measure, now).await?;
+        }
+        let entry = Entry {
+            account: None,
+            action: "measure.fulfilled",
+            subject_kind: "measure",
+            subject_id: measure.to_string(),
+            reason: None,
+            at: now,
+        };
+        audit::append(&mut *transaction, entry).await?;
+    }
+    Ok(true)
+}
+
+async fn evidence(
+    transaction: &mut AnyConnection,
+    enrolment: &Enrolment,
+    lessons: &[publish::PublishedLesson],
+    done: &[progress::Completed],
+) -> Result<Evidence, Error> {
+    let (account, version) = (enrolment.account_id, enrolment.version_id);
+    let mut watched = progress::of_version(&mut *transaction, account, version).await?;
+    let flags = progress::flags(transaction, account, version).await?;
+    let lessons = lessons.iter().map(|lesson| {
+        let id = lesson.lesson_id;
+        let completed = done.iter().find(|done| done.lesson_id == id);
+        let watched = watched.remove(&id).unwrap_or_default();
+        let percent = completed.map_or(0, |done| done.watched_percent);
+        LessonEvidence {
+            title: lesson.title.clone(),
+            duration_ms: lesson.duration_ms,
+            // More may have been watched since the lesson was complete.
+            percent: percent.max(watched.percent_of(lesson.duration_ms)),
+            watched,
+            flags: flags
+                .iter()
+                .filter(|flag| flag.lesson_id == id)
+                .map(|flag| flag.reason.clone())
+                .collect(),
+        }
+    });
+    Ok(Evidence {
+        lessons: lessons.collect(),
+    })
+}

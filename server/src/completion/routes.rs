@@ -1,0 +1,231 @@
+//! Enrolling oneself, finishing a text, and the helper's look at what training led to.
+
+use axum::extract::State;
+use axum::response::{Redirect, Response};
+use millet_web::pages::support as pages;
+use serde::Deserialize;
+use sqlx::AnyConnection;
+
+use super::{enrol, lesson_done};
+use crate::audit::{self, Entry};
+use crate::clock::Clock;
+use crate::db::Db;
+use crate::error::Error;
+use crate::form::Form;
+use crate::id::{CourseId, CredentialId};
+use crate::learning::credentials::{self, LessonEvidence};
+use crate::learning::enrolment::Source;
+use crate::learning::lesson_routes::VisibleLesson;
+use crate::learning::routes::enrolled;
+use crate::notices;
+use crate::people::view::{View, done};
+use crate::people::{Helper, SignedIn};
+use crate::plans::proof::InMeasure;
+use crate::plans::routes::{measure_page, note_read};
+use crate::plans::{Status, fulfil, store};
+
+/// `POST /support/measures/{measure_id}/return`
+#[derive(Deserialize)]
+pub struct ReturnForm {
+    reason: String,
+}
+
+/// `POST /courses/{course_id}/enrol`
+///
+/// # Errors
+/// [`Error::NotFound`] when the course is not published.
+pub async fn enrol_self(
+    person: SignedIn,
+    State(db): State<Db>,
+    State(clock): State<Clock>,
+    axum::extract::Path(course): axum::extract::Path<String>,
+) -> Result<Redirect, Error> {
+    // Published courses are open to everybody, so the path's id needs no proof.
+    let course: CourseId = course.parse().map_err(|_| Error::NotFound)?;
+    let account = person.account();
+    let mut transaction = db.write().await?;
+    let source = Source::Learner;
+    enrol(
+        &mut transaction,
+        course,
+        account,
+        source,
+        account,
+        None,
+        clock.now(),
+    )
+    .await?;
+    transaction.commit().await?;
+    Ok(enrolled(course))
+}
+
+/// `POST /courses/{course_id}/lessons/{lesson_id}/read`: the learner says that a text is read.
+///
+/// # Errors
+/// [`Error::Conflict`] for a lesson that is watched, [`Error::Forbidden`] for who does not learn.
+pub async fn read_text(
+    visible: VisibleLesson,
+    State(db): State<Db>,
+    State(clock): State<Clock>,
+) -> Result<Redirect, Error> {
+    let lesson = visible.lesson();
+    if lesson.kind != "text" {
+        return Err(Error::Conflict("lesson-kind"));
+    }
+    let enrolment = visible.member().enrolment().ok_or(Error::Forbidden)?;
+    let mut transaction = db.write().await?;
+    lesson_done(
+        &mut transaction,
+        enrolment,
+        lesson.lesson_id,
+        100,
+        clock.now(),
+    )
+    .await?;
+    transaction.commit().await?;
+    let course = enrolment.course_id;
+    Ok(Redirect::to(&format!(
+        "/courses/{course}/lessons/{}",
+        lesson.lesson_id
+    )))
+}
+
+/// `GET /support/measures/{measure_id}`: the evidence behind a measure.
+///
+/// # Errors
+/// When the database fails.
+pub async fn measure_evidence(
+    proof: InMeasure<Helper>,
+    view: View,
+    State(db): State<Db>,
+    State(clock): State<Clock>,
+) -> Result<Response, Error> {
+    let (account, now) = (proof.account(), clock.now());
+    let mut transaction = db.write().await?;
+    let measure = store::measure(&mut transaction, proof.measure()).await?;
+    let plan = store::plan_of(&mut transaction, measure.id).await?;
+    let parts = store::parts(&mut transaction, plan).await?;
+    let names: Vec<_> = parts
+        .into_iter()
+        .filter(|part| part.measure_id == measure.id)
+        .map(|part| part.name)
+        .collect();
+    let household = crate::households::store::find(&mut transaction, proof.household()).await?;
+    let credential_id = measure.credential_id;
+    let lessons = lessons(&mut transaction, credential_id).await?;
+    notices::read(&mut transaction, account, measure.id, now).await?;
+    note_read(
+        &mut transaction,
+        account,
+        "measure.read",
+        "measure",
+        measure.id,
+        now,
+    )
+    .await?;
+    transaction.commit().await?;
+    let open = Status::from_word(&measure.status).is_some_and(Status::is_open);
+    view.page(&pages::Verification {
+        measure: measure_page(measure, names),
+        household_id: household.id.to_string(),
+        household: household.code,
+        credential_id: credential_id.map(|id| id.to_string()),
+        lessons,
+        open,
+    })
+}
+
+async fn lessons(
+    connection: &mut AnyConnection,
+    credential: Option<CredentialId>,
+) -> Result<Vec<pages::LessonEvidence>, Error> {
+    let Some(id) = credential else {
+        return Ok(Vec::new());
+    };
+    let credential = credentials::find(connection, id)
+        .await?
+        .ok_or(Error::NotFound)?;
+    Ok(credential
+        .evidence()?
+        .lessons
+        .into_iter()
+        .map(lesson)
+        .collect())
+}
+
+fn lesson(lesson: LessonEvidence) -> pages::LessonEvidence {
+    let permille = |ms: i64| match lesson.duration_ms {
+        0 => 0,
+        whole => (ms * 1000 / whole).clamp(0, 1000),
+    };
+    pages::LessonEvidence {
+        duration_ms: lesson.duration_ms,
+        watched_ms: lesson.watched.total_ms(),
+        percent: lesson.percent,
+        parts: lesson
+            .watched
+            .parts()
+            .iter()
+            .map(|part| pages::Part {
+                from: permille(part.from_ms),
+                width: (permille(part.until_ms) - permille(part.from_ms)).max(1),
+            })
+            .collect(),
+        title: lesson.title,
+        flags: lesson.flags,
+    }
+}
+
+/// `POST /support/measures/{measure_id}/verify`
+///
+/// # Errors
+/// [`Error::Conflict`] when somebody decided before.
+pub async fn verify(
+    proof: InMeasure<Helper>,
+    State(db): State<Db>,
+    State(clock): State<Clock>,
+) -> Result<Redirect, Error> {
+    let now = clock.now();
+    let mut transaction = db.write().await?;
+    fulfil::verify(&mut transaction, &proof, now).await?;
+    audit::append(&mut transaction, entry(&proof, "measure.verified", now)).await?;
+    transaction.commit().await?;
+    Ok(done("/support/verify", "verified"))
+}
+
+/// `POST /support/measures/{measure_id}/return`
+///
+/// # Errors
+/// [`Error::Conflict`] when somebody decided before, [`Error::Invalid`] without a reason.
+pub async fn give_back(
+    proof: InMeasure<Helper>,
+    State(db): State<Db>,
+    State(clock): State<Clock>,
+    Form(form): Form<ReturnForm>,
+) -> Result<Redirect, Error> {
+    let now = clock.now();
+    let mut transaction = db.write().await?;
+    fulfil::give_back(&mut transaction, &proof, &form.reason, now).await?;
+    audit::append(&mut transaction, entry(&proof, "measure.returned", now)).await?;
+    for learner in store::learners(&mut transaction, proof.measure()).await? {
+        let kind = notices::Kind::MeasureReturned;
+        notices::leave(&mut transaction, learner, kind, proof.measure(), now).await?;
+    }
+    transaction.commit().await?;
+    Ok(done("/support/verify", "returned"))
+}
+
+fn entry(
+    proof: &InMeasure<Helper>,
+    action: &'static str,
+    at: crate::clock::Timestamp,
+) -> Entry<'static> {
+    Entry {
+        account: Some(proof.account()),
+        action,
+        subject_kind: "measure",
+        subject_id: proof.measure().to_string(),
+        reason: None,
+        at,
+    }
+}

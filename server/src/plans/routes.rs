@@ -1,0 +1,247 @@
+//! A household's plan, for its people and its helper. Every look by a helper is written down.
+
+use std::collections::HashMap;
+
+use axum::extract::State;
+use axum::response::Response;
+use millet_web::pages::{learning as learner_pages, support as pages};
+use sqlx::AnyConnection;
+
+use super::store::{self, Load, MeasureRow};
+use crate::audit::{self, Entry};
+use crate::clock::{Clock, Timestamp};
+use crate::db::Db;
+use crate::error::Error;
+use crate::households;
+use crate::households::proof::InHousehold;
+use crate::households::store::HouseholdRow;
+use crate::id::{AccountId, HouseholdId, MeasureId};
+use crate::people::view::View;
+use crate::people::{Has, Helper, SignedIn, areas};
+
+/// `GET /plan`: one's own household's.
+///
+/// # Errors
+/// When the database fails.
+pub async fn my_plan(
+    person: SignedIn,
+    view: View,
+    State(db): State<Db>,
+) -> Result<Response, Error> {
+    let mut connection = db.read().await?;
+    let belonging = households::store::of_account(&mut connection, person.account()).await?;
+    let plan = match belonging {
+        Some(belonging) => plan_page(&mut connection, belonging.household_id).await?,
+        None => None,
+    };
+    drop(connection);
+    view.page(&learner_pages::MyPlan { plan })
+}
+
+/// `GET /support`
+///
+/// # Errors
+/// When the database fails.
+pub async fn households_page(
+    helper: Has<Helper>,
+    view: View,
+    State(db): State<Db>,
+    State(clock): State<Clock>,
+) -> Result<Response, Error> {
+    let mut transaction = db.write().await?;
+    let account = helper.account();
+    let rows = households::store::own(&mut transaction, &helper).await?;
+    let loads = store::loads(&mut transaction, account).await?;
+    let mut lines = Vec::with_capacity(rows.len());
+    for row in rows {
+        let load = loads.iter().find(|load| load.household_id == row.id);
+        lines.push(line(&mut transaction, row, load, &view).await?);
+    }
+    note_read(
+        &mut transaction,
+        account,
+        "household.listed",
+        "account",
+        account,
+        clock.now(),
+    )
+    .await?;
+    transaction.commit().await?;
+    view.page(&pages::Households {
+        to_verify: lines.iter().map(|line| line.to_verify).sum(),
+        households: lines,
+    })
+}
+
+async fn line(
+    connection: &mut AnyConnection,
+    row: HouseholdRow,
+    load: Option<&Load>,
+    view: &View,
+) -> Result<pages::HouseholdLine, Error> {
+    let area = areas::name(connection, row.area_id, view.language().code()).await?;
+    Ok(pages::HouseholdLine {
+        id: row.id.to_string(),
+        code: row.code,
+        head: row.head,
+        area,
+        status: row.status,
+        measures: load.map_or(0, |load| load.measures),
+        to_verify: load.map_or(0, |load| load.to_verify),
+    })
+}
+
+/// `GET /support/households/{household_id}`
+///
+/// # Errors
+/// When the database fails.
+pub async fn household_page(
+    proof: InHousehold<Helper>,
+    view: View,
+    State(db): State<Db>,
+    State(clock): State<Clock>,
+) -> Result<Response, Error> {
+    let mut transaction = db.write().await?;
+    let household = proof.household();
+    let row = households::store::find(&mut transaction, &proof).await?;
+    let loads = store::loads(&mut transaction, proof.account()).await?;
+    let load = loads.iter().find(|load| load.household_id == household);
+    let address = row.address.clone();
+    let line = line(&mut transaction, row, load, &view).await?;
+    let members = households::store::members(&mut transaction, household).await?;
+    let plan = plan_page(&mut transaction, household).await?;
+    let (by, now) = (proof.account(), clock.now());
+    note_read(
+        &mut transaction,
+        by,
+        "household.read",
+        "household",
+        household,
+        now,
+    )
+    .await?;
+    transaction.commit().await?;
+    view.page(&pages::Household {
+        line,
+        address,
+        members: members
+            .into_iter()
+            .map(|member| pages::Member {
+                name: member.name,
+                relationship: member.relationship,
+                has_account: member.account_id.is_some(),
+            })
+            .collect(),
+        plan,
+    })
+}
+
+/// `GET /support/verify`
+///
+/// # Errors
+/// When the database fails.
+pub async fn waiting_page(
+    helper: Has<Helper>,
+    view: View,
+    State(db): State<Db>,
+    State(clock): State<Clock>,
+) -> Result<Response, Error> {
+    let mut transaction = db.write().await?;
+    let account = helper.account();
+    let waiting = store::waiting(&mut transaction, account).await?;
+    note_read(
+        &mut transaction,
+        account,
+        "household.listed",
+        "account",
+        account,
+        clock.now(),
+    )
+    .await?;
+    transaction.commit().await?;
+    view.page(&pages::ToVerify {
+        measures: waiting
+            .into_iter()
+            .map(|waiting| pages::VerifyLine {
+                id: waiting.id.to_string(),
+                title: waiting.title,
+                member: waiting.member,
+                household: waiting.household,
+                fulfilled_at: waiting.fulfilled_at.0,
+            })
+            .collect(),
+    })
+}
+
+async fn plan_page(
+    connection: &mut AnyConnection,
+    household: HouseholdId,
+) -> Result<Option<pages::Plan>, Error> {
+    let Some(plan) = store::live(&mut *connection, household).await? else {
+        return Ok(None);
+    };
+    let measures = store::measures(&mut *connection, plan.id).await?;
+    let mut names: HashMap<MeasureId, Vec<String>> = HashMap::new();
+    for part in store::parts(connection, plan.id).await? {
+        names.entry(part.measure_id).or_default().push(part.name);
+    }
+    Ok(Some(pages::Plan {
+        version: plan.number,
+        status: plan.status,
+        goals: plan.goals,
+        starts_on: plan.starts_on,
+        ends_on: plan.ends_on,
+        helper: plan.helper,
+        measures: measures
+            .into_iter()
+            .map(|measure| {
+                let members = names.remove(&measure.id).unwrap_or_default();
+                measure_page(measure, members)
+            })
+            .collect(),
+    }))
+}
+
+/// A measure as pages show it.
+#[must_use]
+pub fn measure_page(measure: MeasureRow, members: Vec<String>) -> pages::Measure {
+    let allowance = measure.allowance();
+    pages::Measure {
+        id: measure.id.to_string(),
+        kind: measure.kind,
+        title: measure.title,
+        members,
+        course_id: measure.course_id.map(|course| course.to_string()),
+        course_title: measure.course_title,
+        due_on: measure.due_on,
+        allowance: match allowance.minor {
+            0 => String::new(),
+            _ => allowance.to_string(),
+        },
+        status: measure.status,
+        reason: measure.reason,
+    }
+}
+
+/// Writes down that somebody read household data.
+///
+/// # Errors
+/// When the database fails.
+pub async fn note_read(
+    transaction: &mut AnyConnection,
+    by: AccountId,
+    action: &'static str,
+    subject_kind: &'static str,
+    subject: impl ToString + Send,
+    at: Timestamp,
+) -> Result<(), Error> {
+    let entry = Entry {
+        account: Some(by),
+        action,
+        subject_kind,
+        subject_id: subject.to_string(),
+        reason: None,
+        at,
+    };
+    Ok(audit::append(transaction, entry).await?)
+}

@@ -1,0 +1,185 @@
+//! Who follows a course: learners, cohorts, lists, and cards for those who cannot type.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse as _, Redirect, Response};
+use millet_web::pages::{people as people_pages, teaching as pages};
+use serde::Deserialize;
+
+use crate::clock::Clock;
+use crate::completion;
+use crate::config::Config;
+use crate::courses::proof::InCourse;
+use crate::courses::store;
+use crate::db::Db;
+use crate::error::Error;
+use crate::form::{Form, empty_as_none};
+use crate::id::{AccountId, CohortId, CourseId};
+use crate::learning::roster::LineError;
+use crate::learning::{cohorts, enrolment, roster};
+use crate::people::view::{View, done};
+use crate::people::{Teacher, admin_routes, grants};
+
+/// `POST /teach/courses/{course_id}/learners`
+#[derive(Deserialize)]
+pub struct ListForm {
+    lines: String,
+    #[serde(default, deserialize_with = "empty_as_none")]
+    cohort_id: Option<CohortId>,
+}
+
+/// `POST /teach/courses/{course_id}/cohorts`
+#[derive(Deserialize)]
+pub struct CohortForm {
+    name: String,
+}
+
+/// `POST /teach/courses/{course_id}/cards`
+#[derive(Deserialize)]
+pub struct CardForm {
+    account_id: AccountId,
+    #[serde(default)]
+    single_use: String,
+}
+
+fn path(course: CourseId) -> String {
+    format!("/teach/courses/{course}/learners")
+}
+
+/// `GET /teach/courses/{course_id}/learners`
+///
+/// # Errors
+/// When the database fails.
+pub async fn learners_page(
+    course: InCourse<Teacher>,
+    view: View,
+    State(db): State<Db>,
+) -> Result<Response, Error> {
+    let page = page(&db, &course, Vec::new(), String::new()).await?;
+    view.page(&page)
+}
+
+async fn page(
+    db: &Db,
+    course: &InCourse<Teacher>,
+    errors: Vec<LineError>,
+    lines: String,
+) -> Result<pages::Learners, Error> {
+    let mut connection = db.read().await?;
+    let draft = store::draft(&mut connection, course).await?;
+    let learners = enrolment::of_course(&mut connection, course).await?;
+    let cohorts = cohorts::list(&mut connection, course).await?;
+    Ok(pages::Learners {
+        course_id: draft.id.to_string(),
+        course_title: draft.title,
+        learners: learners
+            .into_iter()
+            .map(|learner| pages::Learner {
+                percent: enrolment::share(learner.lessons_completed, learner.lessons),
+                account_id: learner.account_id.to_string(),
+                name: learner.name,
+                cohort: learner.cohort,
+                completed: learner.completed_at.is_some(),
+            })
+            .collect(),
+        cohorts: cohorts
+            .into_iter()
+            .map(|cohort| pages::Choice {
+                value: cohort.id.to_string(),
+                name: cohort.name,
+                chosen: false,
+            })
+            .collect(),
+        errors: errors
+            .into_iter()
+            .map(|error| pages::LineError {
+                line: i64::try_from(error.line).unwrap_or(i64::MAX),
+                column: error.column,
+                reason: error.reason.to_owned(),
+            })
+            .collect(),
+        lines,
+    })
+}
+
+/// `POST /teach/courses/{course_id}/learners`: everybody of the list, or nobody.
+///
+/// # Errors
+/// [`Error::NotFound`] for a draft or another course's cohort.
+pub async fn enrol_list(
+    course: InCourse<Teacher>,
+    view: View,
+    State(db): State<Db>,
+    State(clock): State<Clock>,
+    Form(form): Form<ListForm>,
+) -> Result<Response, Error> {
+    let now = clock.now();
+    let mut transaction = db.write().await?;
+    match roster::enrol(&mut transaction, &course, &form.lines, form.cohort_id, now).await? {
+        Ok(accounts) => {
+            for account in accounts {
+                completion::began(&mut transaction, course.course(), account, now).await?;
+            }
+            transaction.commit().await?;
+            Ok(done(&path(course.course()), "saved").into_response())
+        }
+        Err(errors) => {
+            drop(transaction);
+            let page = page(&db, &course, errors, form.lines).await?;
+            view.page_with(StatusCode::UNPROCESSABLE_ENTITY, &page)
+        }
+    }
+}
+
+/// `POST /teach/courses/{course_id}/cohorts`
+///
+/// # Errors
+/// [`Error::Invalid`].
+pub async fn add_cohort(
+    course: InCourse<Teacher>,
+    State(db): State<Db>,
+    State(clock): State<Clock>,
+    Form(form): Form<CohortForm>,
+) -> Result<Redirect, Error> {
+    let mut transaction = db.write().await?;
+    cohorts::create(&mut transaction, &course, &form.name, clock.now()).await?;
+    transaction.commit().await?;
+    Ok(done(&path(course.course()), "saved"))
+}
+
+/// `POST /teach/courses/{course_id}/cards`: for an enrolled learner who is nothing but a learner,
+/// so that a card never gives a teacher more than a teacher has.
+///
+/// # Errors
+/// [`Error::NotFound`] for who is not enrolled, [`Error::Forbidden`] for an account with a role.
+pub async fn print_card(
+    course: InCourse<Teacher>,
+    view: View,
+    State(db): State<Db>,
+    State(clock): State<Clock>,
+    State(config): State<Arc<Config>>,
+    headers: HeaderMap,
+    Form(form): Form<CardForm>,
+) -> Result<Response, Error> {
+    let mut transaction = db.write().await?;
+    let learner = form.account_id;
+    enrolment::find(&mut transaction, course.course(), learner)
+        .await?
+        .ok_or(Error::NotFound)?;
+    if grants::has_any(&mut transaction, learner).await? {
+        return Err(Error::Forbidden);
+    }
+    let card = admin_routes::card(
+        &mut transaction,
+        learner,
+        course.account(),
+        !form.single_use.is_empty(),
+        &config.origin(&headers),
+        clock.now(),
+    )
+    .await?;
+    transaction.commit().await?;
+    view.page(&people_pages::CardSheet { cards: vec![card] })
+}
