@@ -1,7 +1,11 @@
 //! Style, scripts and pictures, embedded. Their URL holds a hash of all of them, so a browser may
 //! keep them for ever and relative imports between modules still work.
 
+use std::sync::LazyLock;
+
 use sha2::{Digest, Sha256};
+
+use crate::script::without_comments;
 
 /// One file.
 pub struct Asset {
@@ -23,7 +27,7 @@ macro_rules! files {
     };
 }
 
-static FILES: &[Asset] = files! {
+static SOURCES: &[Asset] = files! {
     "millet.css" => "../style/millet.css", "text/css; charset=utf-8";
     "upload.js" => "../js/upload.js", "text/javascript; charset=utf-8";
     "tus.min.js" => "../vendor/tus.min.js", "text/javascript; charset=utf-8";
@@ -31,16 +35,29 @@ static FILES: &[Asset] = files! {
     "player/buffers.js" => "../js/player/buffers.js", "text/javascript; charset=utf-8";
     "player/controls.js" => "../js/player/controls.js", "text/javascript; charset=utf-8";
     "player/evidence.js" => "../js/player/evidence.js", "text/javascript; charset=utf-8";
-    "player/frames.js" => "../js/player/frames.js", "text/javascript; charset=utf-8";
-    "player/outbox.js" => "../js/player/outbox.js", "text/javascript; charset=utf-8";
     "player/playback.js" => "../js/player/playback.js", "text/javascript; charset=utf-8";
     "player/session.js" => "../js/player/session.js", "text/javascript; charset=utf-8";
     "player/socket.js" => "../js/player/socket.js", "text/javascript; charset=utf-8";
-    "player/status.js" => "../js/player/status.js", "text/javascript; charset=utf-8";
     "player/store.js" => "../js/player/store.js", "text/javascript; charset=utf-8";
     "icon.svg" => "../style/icon.svg", "image/svg+xml";
     "millet.webmanifest" => "../style/millet.webmanifest", "application/manifest+json";
 };
+
+/// The files as they are sent; made once, kept for the life of the program.
+static FILES: LazyLock<Vec<Asset>> = LazyLock::new(|| {
+    let send = |file: &Asset| Asset {
+        name: file.name,
+        media_type: file.media_type,
+        bytes: match str::from_utf8(file.bytes) {
+            // A vendor's file keeps its licence.
+            Ok(text) if file.name.ends_with(".js") && !file.name.ends_with(".min.js") => {
+                without_comments(text).leak().as_bytes()
+            }
+            _ => file.bytes,
+        },
+    };
+    SOURCES.iter().map(send).collect()
+});
 
 /// All files under one hash.
 pub struct Assets {
@@ -50,7 +67,7 @@ pub struct Assets {
 impl Assets {
     pub(crate) fn new() -> Self {
         let mut hasher = Sha256::new();
-        for file in FILES {
+        for file in FILES.iter() {
             hasher.update(file.name);
             hasher.update(file.bytes);
         }

@@ -7,6 +7,7 @@ mod helpers;
 pub mod language;
 pub mod pages;
 pub mod render;
+mod script;
 mod templates;
 pub mod text;
 

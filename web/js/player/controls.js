@@ -1,5 +1,7 @@
 // @ts-check
-/** The player's buttons, words and keys. Every word comes from the page. */
+/** The player's buttons, words and keys, and what it says when. Every word comes from the page. */
+
+/** @typedef {import("./types.js").Facts} Facts */
 
 const STEP_MS = 10_000;
 /** Keyboard steps on the seek bar come in a row: the link is asked once. */
@@ -39,7 +41,6 @@ export class Controls {
     this.on("forward", "click", () => this.step(STEP_MS));
     this.on("mute", "click", () => this.mute());
     this.on("full", "click", () => this.full());
-    this.on("volume", "input", (input) => this.volume(Number(input.value)));
     this.on("speed", "change", (input) => {
       video.defaultPlaybackRate = Number(input.value);
       video.playbackRate = Number(input.value);
@@ -168,21 +169,12 @@ export class Controls {
     this.settle(Math.max(0, Math.min(this.durationMs, from + byMs)));
   }
 
-  /** @param {number} percent */
-  volume(percent) {
-    this.video.volume = percent / 100;
-    this.video.muted = percent === 0;
-  }
-
   mute() {
     this.video.muted = !this.video.muted;
-    if (!this.video.muted && this.video.volume === 0) this.video.volume = 0.5;
   }
 
   sound() {
     this.face("mute", this.video.muted ? "muted" : "loud");
-    const bar = /** @type {HTMLInputElement | null} */ (this.control("volume"));
-    if (bar) bar.value = String(this.video.muted ? 0 : Math.round(this.video.volume * 100));
   }
 
   full() {
@@ -262,4 +254,29 @@ function fragment(section, mark) {
   return template instanceof HTMLTemplateElement
     ? template.content
     : document.createDocumentFragment();
+}
+
+/** Shorter cuts and stalls are not worth a word. */
+const PATIENCE_MS = 1200;
+
+/** @param {Facts} now @returns {"connecting" | "playing" | "waiting" | "paused" | "cut" | "ended" | "problem"} */
+export function stateOf(now) {
+  if (now.problem) return "problem";
+  if (now.ended) return "ended";
+  if (!now.wanted) return "paused";
+  if (now.lostMs > 0) return "cut";
+  if (!now.known) return "connecting";
+  return now.stalledMs > 0 ? "waiting" : "playing";
+}
+
+/** @param {Facts} now @returns {string} key of the words, empty for nothing worth saying */
+export function statusOf(now) {
+  if (now.problem) return "problem";
+  if (now.ended) return now.completed || "ended";
+  if (!now.started) return "";
+  if (now.lostMs > PATIENCE_MS) return now.storedMs > 1000 ? "lost" : "lost-empty";
+  if (now.budgetReached) return "budget-reached";
+  if (!now.known) return "connecting";
+  if (now.stalledMs > PATIENCE_MS) return "waiting";
+  return now.notice || now.completed;
 }

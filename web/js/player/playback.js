@@ -2,11 +2,9 @@
 /** One lesson being played: joins the session, the buffers, the evidence and the controls. */
 
 import { Buffers } from "./buffers.js";
-import { Controls } from "./controls.js";
-import { Meter } from "./evidence.js";
-import { Outbox, openShelf } from "./outbox.js";
+import { Controls, stateOf, statusOf } from "./controls.js";
+import { Meter, Outbox, openShelf } from "./evidence.js";
 import { Session } from "./session.js";
-import { stateOf, statusOf } from "./status.js";
 import { chooseLanes } from "./store.js";
 
 const TICK_MS = 250;
@@ -41,7 +39,11 @@ export class Playback {
       notice: (key) => this.notice(key),
       completed: (course) => this.completed(course),
     });
-    this.meter = new Meter((interval) => this.session.played(interval));
+    this.meter = new Meter((interval) => {
+      // Sound may go on for a moment behind the end of the timeline.
+      const until_ms = Math.min(interval.until_ms, this.durationMs || Infinity);
+      if (interval.from_ms < until_ms) this.session.played({ ...interval, until_ms });
+    });
     this.buffers = new Buffers(
       video,
       this.session.lanes,

@@ -2,8 +2,7 @@
 /** The conversation with the server about one timeline: what is wanted, what came, what was played. */
 
 import { canPlay } from "./buffers.js";
-import { makeUuid } from "./evidence.js";
-import { openStorage } from "./outbox.js";
+import { makeUuid, openStorage } from "./evidence.js";
 import { Link } from "./socket.js";
 import { Lane, MOST_BYTES } from "./store.js";
 
@@ -32,7 +31,7 @@ export class Session {
    * @param {string} url
    * @param {string} timeline
    * @param {string} scope learner and timeline
-   * @param {import("./outbox.js").Outbox} outbox
+   * @param {import("./evidence.js").Outbox} outbox
    * @param {import("./types.js").SessionUser} user
    */
   constructor(url, timeline, scope, outbox, user) {
