@@ -242,6 +242,47 @@ mod tests {
         assert!(!serde_json::to_string(&problem).unwrap().contains("secret"));
     }
 
+    /// Reasons are keys of texts; this finds every one in the sources and asks for its words.
+    #[test]
+    fn every_reason_has_words_in_every_language() {
+        let texts = millet_web::text::Texts::new().unwrap();
+        let mut sources = vec![std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src")];
+        let mut keys = std::collections::BTreeSet::new();
+        while let Some(path) = sources.pop() {
+            if path.is_dir() {
+                sources.extend(
+                    std::fs::read_dir(path)
+                        .unwrap()
+                        .map(|entry| entry.unwrap().path()),
+                );
+                continue;
+            }
+            let text = std::fs::read_to_string(&path).unwrap();
+            let text = text.split("#[cfg(test)]").next().unwrap();
+            for (before, prefix) in [("Conflict(\"", "conflict-"), ("notice(\"", "notice-")] {
+                for found in text.split(before).skip(1) {
+                    keys.insert(format!("{prefix}{}", found.split('"').next().unwrap()));
+                }
+            }
+            if text.contains("Error::Invalid") {
+                for found in text.split("invalid(\"").skip(1) {
+                    let given = found.split(')').next().unwrap();
+                    let reason = given.trim_end_matches('"').rsplit('"').next().unwrap();
+                    keys.insert(format!("invalid-{reason}"));
+                }
+            }
+        }
+        assert!(keys.len() > 20, "the sources were not found: {keys:?}");
+        for language in millet_web::Language::ALL {
+            for key in &keys {
+                assert!(
+                    texts.find(language, key, None).is_some(),
+                    "{language:?}: {key}"
+                );
+            }
+        }
+    }
+
     #[test]
     fn an_exhausted_pool_asks_to_try_again() {
         assert_eq!(Error::from(sqlx::Error::PoolTimedOut).problem().status, 503);

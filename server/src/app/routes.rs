@@ -16,6 +16,9 @@ use crate::plans;
 use crate::teaching::{self, learner_routes as learners, outline_routes as outline};
 use crate::uploads::tus;
 
+/// A picture and what the form adds to it.
+const COVER_FORM_BYTES: usize = crate::courses::cover::MOST_BYTES + (64 << 10);
+
 /// Who may use a route. The extractors enforce it; the tests walk the table and demand that each
 /// route answers as its row says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -57,9 +60,14 @@ pub struct Route {
 }
 
 impl Route {
-    /// For a handler that bounds its body by itself.
-    fn with_large_body(mut self) -> Self {
+    /// For a handler that counts its body's bytes itself.
+    fn with_body_of_any_length(mut self) -> Self {
         self.handler = self.handler.layer(DefaultBodyLimit::disable());
+        self
+    }
+
+    fn with_body_up_to(mut self, bytes: usize) -> Self {
+        self.handler = self.handler.layer(DefaultBodyLimit::max(bytes));
         self
     }
 }
@@ -181,7 +189,8 @@ pub fn table() -> Vec<Route> {
             "/teach/courses/{course_id}/cover",
             A::CourseTeacher,
             teaching::course_routes::set_cover,
-        ),
+        )
+        .with_body_up_to(COVER_FORM_BYTES),
         post(
             "/teach/courses/{course_id}/publish",
             A::CourseTeacher,
@@ -217,7 +226,7 @@ pub fn table() -> Vec<Route> {
             A::CourseTeacher,
             teaching::lesson_routes::take_file,
         )
-        .with_large_body(),
+        .with_body_of_any_length(),
         get(
             "/teach/lessons/{lesson_id}/status",
             A::CourseTeacher,

@@ -288,6 +288,23 @@ impl Timeline {
         Ok(())
     }
 
+    /// Bytes of every file that the manifest names.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        let renditions = self.renditions.iter().map(|rendition| {
+            let segments: u64 = rendition.segments.iter().map(|segment| segment.bytes).sum();
+            rendition.init.bytes + segments
+        });
+        let stills = self.stills.iter().map(|still| still.bytes);
+        let downloads = self.downloads.iter().map(|download| download.bytes);
+        let poster = self.poster.iter().map(|poster| poster.bytes);
+        renditions
+            .chain(stills)
+            .chain(downloads)
+            .chain(poster)
+            .sum()
+    }
+
     /// The rendition with this id.
     #[must_use]
     pub fn rendition(&self, id: &str) -> Option<&Rendition> {

@@ -27,6 +27,7 @@ notice-saved = Saved.
 notice-published = Published.
 notice-password-changed = The password is changed; other devices are signed out.
 notice-verified = Verified.
+notice-revoked = Revoked.
 notice-returned = Returned.
 notice-signed-out = You are signed out.
 isced-0 = Early childhood education

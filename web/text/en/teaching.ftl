@@ -57,6 +57,7 @@ line = Line
 line-unknown = no such account
 line-empty = empty
 line-twice = stands twice
+line-too-many = too many lines
 line-malformed = malformed
 cohort = Cohort
 new-cohort = New cohort

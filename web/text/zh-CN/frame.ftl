@@ -27,6 +27,7 @@ notice-saved = 已保存。
 notice-published = 已发布。
 notice-password-changed = 密码已修改，其他设备已退出。
 notice-verified = 已核实。
+notice-revoked = 已撤销。
 notice-returned = 已退回。
 notice-signed-out = 已退出。
 isced-0 = 早期教育

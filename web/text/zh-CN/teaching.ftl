@@ -57,6 +57,7 @@ line = 第
 line-unknown = 没有这个账号
 line-empty = 空
 line-twice = 重复
+line-too-many = 行数太多
 line-malformed = 格式不对
 cohort = 班级
 new-cohort = 新建班级

@@ -1,0 +1,98 @@
+//! Where every rung is cut: at changes of the scene, and never too far apart.
+
+use millet_manifest::Content;
+
+/// Longest and shortest segment of one kind of content, milliseconds.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Rule {
+    pub(crate) longest_ms: i64,
+    pub(crate) shortest_ms: i64,
+    /// Share of the picture that must change for a cut of its own, thousandths.
+    pub(crate) change_permille: u32,
+}
+
+impl Rule {
+    pub(crate) fn of(content: Content) -> Self {
+        match content {
+            Content::Lecture => Self {
+                longest_ms: 16_000,
+                shortest_ms: 2_000,
+                change_permille: 40,
+            },
+            Content::Natural => Self {
+                longest_ms: 8_000,
+                shortest_ms: 2_000,
+                change_permille: 500,
+            },
+            Content::AudioOnly => Self {
+                longest_ms: 8_000,
+                shortest_ms: 8_000,
+                change_permille: 1001,
+            },
+        }
+    }
+}
+
+/// Decides while pictures go by.
+#[derive(Debug)]
+pub(crate) struct Cutter {
+    rule: Rule,
+    cuts: Vec<i64>,
+}
+
+impl Cutter {
+    /// The first cut is always at the start.
+    pub(crate) fn new(rule: Rule) -> Self {
+        Self {
+            rule,
+            cuts: vec![0],
+        }
+    }
+
+    /// The next moment at which the rule demands a cut, if it lies before `at_ms`: then whoever
+    /// calls must repeat the last picture there and say so by [`Cutter::cut`].
+    pub(crate) fn overdue(&self, at_ms: i64) -> Option<i64> {
+        let due = self.last() + self.rule.longest_ms;
+        (due < at_ms).then_some(due)
+    }
+
+    /// Whether the picture at `at_ms`, that changed so much, begins a segment.
+    pub(crate) fn wants(&self, at_ms: i64, changed_permille: u32) -> bool {
+        let since = at_ms - self.last();
+        since >= self.rule.longest_ms
+            || (since >= self.rule.shortest_ms && changed_permille >= self.rule.change_permille)
+    }
+
+    /// Writes down a cut.
+    pub(crate) fn cut(&mut self, at_ms: i64) {
+        self.cuts.push(at_ms);
+    }
+
+    fn last(&self) -> i64 {
+        self.cuts.last().copied().unwrap_or(0)
+    }
+
+    /// Every cut, in order.
+    pub(crate) fn into_cuts(self) -> Vec<i64> {
+        self.cuts
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn segments_are_neither_too_long_nor_too_short() {
+        let mut cutter = Cutter::new(Rule::of(Content::Natural));
+        assert!(!cutter.wants(1_900, 1000));
+        assert!(cutter.wants(2_000, 1000));
+        assert!(!cutter.wants(7_999, 100));
+        assert!(cutter.wants(8_000, 0));
+        assert_eq!(cutter.overdue(8_000), None);
+        assert_eq!(cutter.overdue(30_000), Some(8_000));
+        cutter.cut(8_000);
+        assert_eq!(cutter.overdue(30_000), Some(16_000));
+        assert_eq!(cutter.into_cuts(), [0, 8_000]);
+    }
+}

@@ -1,0 +1,184 @@
+//! Decoders that survive damaged packets and give every frame a time of ours.
+
+use ffmpeg_next::codec::context::Context;
+use ffmpeg_next::format::context::Input;
+use ffmpeg_next::{Dictionary, Packet, Rational, codec, decoder, frame, threading};
+
+use crate::error::{Error, bad, libav};
+use crate::limits;
+use crate::source::{AudioTrack, VideoTrack, over_limit, to_ms};
+
+/// Damaged packets in a row after which the rest is taken for damaged too.
+const MOST_DAMAGED: u32 = 2_000;
+
+/// Decodes the chosen pictures.
+pub(crate) struct VideoDecoder {
+    decoder: decoder::Video,
+    time_base: Rational,
+    start_ms: i64,
+    /// For frames without a time.
+    step_ms: i64,
+    last_ms: Option<i64>,
+    damaged: u32,
+}
+
+impl VideoDecoder {
+    pub(crate) fn open(input: &Input, track: &VideoTrack, start_ms: i64) -> Result<Self, Error> {
+        let mut options = Dictionary::new();
+        options.set("max_pixels", &limits::MOST_PIXELS.to_string());
+        let mut context = context(input, track.index)?;
+        context.set_threading(threading::Config {
+            kind: threading::Type::Frame,
+            count: 0,
+            ..threading::Config::default()
+        });
+        let codec = decoder::find(context.id());
+        let opened = context.decoder().open_as_with(codec, options);
+        let decoder = opened
+            .and_then(codec::decoder::Opened::video)
+            .map_err(libav("open the decoder of the pictures"))?;
+        Ok(Self {
+            decoder,
+            time_base: track.time_base,
+            start_ms,
+            #[allow(
+                clippy::cast_possible_truncation,
+                reason = "rates are between 0.1 and 240"
+            )]
+            step_ms: (1000.0 / track.rate) as i64,
+            last_ms: None,
+            damaged: 0,
+        })
+    }
+
+    /// Decodes one packet, or with `None` what is left.
+    pub(crate) fn decode(
+        &mut self,
+        packet: Option<&Packet>,
+        mut out: impl FnMut(frame::Video, i64) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        let sent = match packet {
+            Some(packet) => self.decoder.send_packet(packet),
+            None => self.decoder.send_eof(),
+        };
+        tolerate(sent, &mut self.damaged)?;
+        loop {
+            let mut frame = frame::Video::empty();
+            if !received(self.decoder.receive_frame(&mut frame), &mut self.damaged)? {
+                return Ok(());
+            }
+            let at_ms = match frame.timestamp() {
+                Some(value) => to_ms(value, self.time_base, self.start_ms),
+                None => self.last_ms.map_or(0, |last| last + self.step_ms),
+            };
+            // Times that stand still or run back would put two pictures on one moment.
+            if self.last_ms.is_some_and(|last| at_ms <= last) || at_ms < 0 {
+                continue;
+            }
+            self.last_ms = Some(at_ms);
+            out(frame, at_ms)?;
+        }
+    }
+
+    /// Forgets what stands between a seek and the next picture.
+    pub(crate) fn reset(&mut self) {
+        self.decoder.flush();
+        self.last_ms = None;
+    }
+
+    /// Usual time between two pictures.
+    pub(crate) fn step_ms(&self) -> i64 {
+        self.step_ms.max(1)
+    }
+}
+
+/// Decodes the chosen sound.
+pub(crate) struct AudioDecoder {
+    decoder: decoder::Audio,
+    time_base: Rational,
+    start_ms: i64,
+    damaged: u32,
+}
+
+impl AudioDecoder {
+    pub(crate) fn open(input: &Input, track: &AudioTrack, start_ms: i64) -> Result<Self, Error> {
+        let decoder = context(input, track.index)?
+            .decoder()
+            .audio()
+            .map_err(libav("open the decoder of the sound"))?;
+        Ok(Self {
+            decoder,
+            time_base: track.time_base,
+            start_ms,
+            damaged: 0,
+        })
+    }
+
+    /// As [`VideoDecoder::decode`]; the time is absent where the container has none.
+    pub(crate) fn decode(
+        &mut self,
+        packet: Option<&Packet>,
+        mut out: impl FnMut(&frame::Audio, Option<i64>) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        let sent = match packet {
+            Some(packet) => self.decoder.send_packet(packet),
+            None => self.decoder.send_eof(),
+        };
+        tolerate(sent, &mut self.damaged)?;
+        loop {
+            let mut frame = frame::Audio::empty();
+            if !received(self.decoder.receive_frame(&mut frame), &mut self.damaged)? {
+                return Ok(());
+            }
+            let at_ms = frame
+                .timestamp()
+                .map(|value| to_ms(value, self.time_base, self.start_ms));
+            crate::raw::complete_layout(&mut frame);
+            out(&frame, at_ms)?;
+        }
+    }
+}
+
+fn context(input: &Input, index: usize) -> Result<Context, Error> {
+    let stream = input
+        .stream(index)
+        .ok_or_else(|| Error::Fault("a chosen stream is gone".into()))?;
+    let mut context =
+        Context::from_parameters(stream.parameters()).map_err(libav("read the parameters"))?;
+    context.set_time_base(stream.time_base());
+    Ok(context)
+}
+
+/// A damaged packet is skipped; a machine without memory is not.
+fn tolerate(result: Result<(), ffmpeg_next::Error>, damaged: &mut u32) -> Result<(), Error> {
+    match result {
+        Ok(()) | Err(ffmpeg_next::Error::Eof) => Ok(()),
+        Err(ffmpeg_next::Error::Other { errno }) if errno == libc::ENOMEM => Err(over_limit()),
+        Err(_) => {
+            *damaged += 1;
+            if *damaged > MOST_DAMAGED {
+                return Err(bad(
+                    millet_manifest::BadInput::Truncated,
+                    "The file is damaged beyond use.",
+                ));
+            }
+            Ok(())
+        }
+    }
+}
+
+/// Whether a frame came; `false` when the decoder wants more, or ends.
+fn received(result: Result<(), ffmpeg_next::Error>, damaged: &mut u32) -> Result<bool, Error> {
+    match result {
+        Ok(()) => {
+            *damaged = 0;
+            Ok(true)
+        }
+        Err(ffmpeg_next::Error::Other { errno }) if errno == libc::EAGAIN => Ok(false),
+        Err(ffmpeg_next::Error::Eof) => Ok(false),
+        Err(other) => {
+            tolerate(Err(other), damaged)?;
+            Ok(false)
+        }
+    }
+}

@@ -1,0 +1,43 @@
+//! What can go wrong, parted by whose fault it is.
+
+use millet_manifest::BadInput;
+
+/// Why nothing was prepared.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The input is bad; trying again does not help.
+    #[error("{sentence}")]
+    Bad {
+        /// Machine-readable.
+        reason: BadInput,
+        /// One plain English sentence.
+        sentence: String,
+    },
+    /// libav failed where the input is not to blame.
+    #[error("{what}: {error}")]
+    Libav {
+        /// What was being done.
+        what: &'static str,
+        /// libav's own words.
+        error: ffmpeg_next::Error,
+    },
+    /// The machine failed.
+    #[error("input/output: {0}")]
+    Io(#[from] std::io::Error),
+    /// A rule of this program was broken.
+    #[error("{0}")]
+    Fault(String),
+}
+
+/// Names what libav was doing when it failed.
+pub(crate) fn libav(what: &'static str) -> impl Fn(ffmpeg_next::Error) -> Error {
+    move |error| Error::Libav { what, error }
+}
+
+/// Refuses the input.
+pub(crate) fn bad(reason: BadInput, sentence: impl Into<String>) -> Error {
+    Error::Bad {
+        reason,
+        sentence: sentence.into(),
+    }
+}

@@ -1,0 +1,156 @@
+//! Takes away what a prepared run does not need, before a hostile file is opened.
+//!
+//! Order matters: the parent's death, then limits, then files, then system calls. What the kernel
+//! does not offer is said on standard error and left out; the rest still holds.
+#![allow(unsafe_code, reason = "prctl has no safe wrapper in std")]
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use landlock::{
+    ABI, Access as _, AccessFs, CompatLevel, Compatible as _, PathBeneath, PathFd, Ruleset,
+    RulesetAttr as _, RulesetCreatedAttr as _, RulesetStatus,
+};
+use rlimit::Resource;
+use seccompiler::{BpfProgram, SeccompAction, SeccompFilter, TargetArch};
+
+use crate::error::Error;
+use crate::limits;
+use crate::raw;
+
+/// Calls by which a process reaches the network, another process, or more rights.
+const FORBIDDEN: &[libc::c_long] = &[
+    libc::SYS_socket,
+    libc::SYS_socketpair,
+    libc::SYS_connect,
+    libc::SYS_bind,
+    libc::SYS_listen,
+    libc::SYS_accept,
+    libc::SYS_accept4,
+    libc::SYS_sendto,
+    libc::SYS_sendmsg,
+    libc::SYS_sendmmsg,
+    libc::SYS_execve,
+    libc::SYS_execveat,
+    libc::SYS_ptrace,
+    libc::SYS_process_vm_readv,
+    libc::SYS_process_vm_writev,
+    libc::SYS_pidfd_open,
+    libc::SYS_pidfd_getfd,
+    libc::SYS_pidfd_send_signal,
+    libc::SYS_kill,
+    libc::SYS_mount,
+    libc::SYS_umount2,
+    libc::SYS_pivot_root,
+    libc::SYS_chroot,
+    libc::SYS_setns,
+    libc::SYS_unshare,
+    libc::SYS_bpf,
+    libc::SYS_perf_event_open,
+    libc::SYS_userfaultfd,
+    libc::SYS_io_uring_setup,
+    libc::SYS_keyctl,
+    libc::SYS_add_key,
+    libc::SYS_request_key,
+    libc::SYS_init_module,
+    libc::SYS_finit_module,
+    libc::SYS_kexec_load,
+    libc::SYS_reboot,
+    libc::SYS_open_by_handle_at,
+    libc::SYS_memfd_create,
+];
+
+/// Shuts this process in: it may read `input`, write below `output`, and compute. To be called
+/// before any other thread runs.
+///
+/// # Errors
+/// When a limit that the kernel does offer cannot be set.
+pub fn enter(input: &Path, output: &Path) -> Result<(), Error> {
+    die_with_parent()?;
+    limit()?;
+    raw::quiet();
+    raw::bound_allocations(limits::LARGEST_ALLOCATION);
+    files(input, output)?;
+    calls()
+}
+
+/// Kills this process when its parent dies, also when that happened a moment ago.
+fn die_with_parent() -> Result<(), Error> {
+    let parent = std::os::unix::process::parent_id();
+    // SAFETY: sets a flag of this process; the arguments are plain numbers.
+    let set = unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) };
+    if set != 0 {
+        return Err(std::io::Error::last_os_error().into());
+    }
+    if std::os::unix::process::parent_id() != parent {
+        return Err(Error::Fault("the parent is gone".into()));
+    }
+    Ok(())
+}
+
+fn limit() -> Result<(), Error> {
+    for (resource, most) in [
+        (Resource::CPU, limits::CPU_S),
+        (Resource::AS, limits::ADDRESS_SPACE),
+        (Resource::FSIZE, limits::FILE_BYTES),
+        (Resource::NOFILE, limits::OPEN_FILES),
+        (Resource::CORE, 0),
+    ] {
+        let (_, hard) = resource.get()?;
+        let most = most.min(hard);
+        resource.set(most, most)?;
+    }
+    Ok(())
+}
+
+fn files(input: &Path, output: &Path) -> Result<(), Error> {
+    let fault = |error: &dyn std::fmt::Display| Error::Fault(format!("landlock: {error}"));
+    let abi = ABI::V3;
+    let ruleset = Ruleset::default()
+        .set_compatibility(CompatLevel::BestEffort)
+        .handle_access(AccessFs::from_all(abi))
+        .map_err(|error| fault(&error))?
+        .create()
+        .map_err(|error| fault(&error))?;
+    let read = PathFd::new(input).map_err(|error| fault(&error))?;
+    let write = PathFd::new(output).map_err(|error| fault(&error))?;
+    let status = ruleset
+        .add_rule(PathBeneath::new(read, AccessFs::ReadFile))
+        .map_err(|error| fault(&error))?
+        .add_rule(PathBeneath::new(write, AccessFs::from_all(abi)))
+        .map_err(|error| fault(&error))?
+        .restrict_self()
+        .map_err(|error| fault(&error))?;
+    if status.ruleset == RulesetStatus::NotEnforced {
+        eprintln!("this kernel has no Landlock: the transcoder may open every file of its user");
+    }
+    Ok(())
+}
+
+fn calls() -> Result<(), Error> {
+    let fault = |error: &dyn std::fmt::Display| Error::Fault(format!("seccomp: {error}"));
+    let arch: TargetArch = std::env::consts::ARCH
+        .try_into()
+        .map_err(|error| fault(&error))?;
+    let rules: BTreeMap<i64, Vec<seccompiler::SeccompRule>> =
+        FORBIDDEN.iter().map(|call| (*call, Vec::new())).collect();
+    let filter = SeccompFilter::new(
+        rules,
+        SeccompAction::Allow,
+        SeccompAction::Errno(u32::try_from(libc::EPERM).unwrap_or(1)),
+        arch,
+    )
+    .map_err(|error| fault(&error))?;
+    let program: BpfProgram = filter.try_into().map_err(|error| fault(&error))?;
+    match seccompiler::apply_filter(&program) {
+        Ok(()) => Ok(()),
+        Err(seccompiler::Error::Prctl(error) | seccompiler::Error::Seccomp(error))
+            if error.raw_os_error() == Some(libc::EINVAL)
+                || error.raw_os_error() == Some(libc::ENOSYS) =>
+        {
+            eprintln!("this kernel has no seccomp filters: the transcoder may make every call");
+            Ok(())
+        }
+        Err(error) => Err(fault(&error)),
+    }
+}

@@ -1,0 +1,144 @@
+//! Pictures of the lesson as image files, for its index, for its poster, and for old players.
+
+use std::path::{Path, PathBuf};
+
+use ffmpeg_next::format::Pixel;
+use ffmpeg_next::software::scaling;
+use ffmpeg_next::{Packet, Rational, codec, encoder, frame};
+use millet_manifest::{Content, FileRef, Still};
+
+use crate::error::{Error, libav};
+use crate::picture::Picture;
+
+/// Most lines of a picture.
+const LINES: u32 = 360;
+/// Most pictures; when there are more, every second goes.
+const MOST: usize = 48;
+/// A poster with something to see is looked for this long, milliseconds.
+const POSTER_WITHIN_MS: i64 = 15_000;
+
+/// Collects pictures while they go by.
+pub(crate) struct Stills {
+    folder: PathBuf,
+    least_ms: i64,
+    taken: Vec<Still>,
+    number: usize,
+    poster: Option<FileRef>,
+    poster_is_good: bool,
+}
+
+impl Stills {
+    /// Pictures go into `stills` below the output folder.
+    pub(crate) fn new(output: &Path, content: Content) -> Result<Self, Error> {
+        std::fs::create_dir_all(output.join("stills"))?;
+        Ok(Self {
+            folder: output.to_owned(),
+            least_ms: if content == Content::Lecture {
+                4_000
+            } else {
+                15_000
+            },
+            taken: Vec::new(),
+            number: 0,
+            poster: None,
+            poster_is_good: false,
+        })
+    }
+
+    /// A picture at which a segment begins.
+    pub(crate) fn see(&mut self, picture: &Picture, at_ms: i64) -> Result<(), Error> {
+        if !self.poster_is_good && at_ms <= POSTER_WITHIN_MS {
+            self.poster_is_good = picture.thumb().has_detail();
+            if self.poster_is_good || self.poster.is_none() {
+                let (jpeg, ..) = jpeg(picture)?;
+                std::fs::write(self.folder.join("poster.jpg"), &jpeg)?;
+                self.poster = Some(FileRef {
+                    file: "poster.jpg".into(),
+                    bytes: jpeg.len() as u64,
+                });
+            }
+        }
+        let at = u64::try_from(at_ms).unwrap_or(0);
+        let least = u64::try_from(self.least_ms).unwrap_or(0);
+        if self
+            .taken
+            .last()
+            .is_some_and(|last| at < last.at_ms + least)
+        {
+            return Ok(());
+        }
+        let (jpeg, width, height) = jpeg(picture)?;
+        let file = format!("stills/{:04}.jpg", self.number);
+        self.number += 1;
+        std::fs::write(self.folder.join(&file), &jpeg)?;
+        self.taken.push(Still {
+            at_ms: at,
+            file,
+            bytes: jpeg.len() as u64,
+            width,
+            height,
+        });
+        if self.taken.len() > MOST {
+            self.thin_out()?;
+        }
+        Ok(())
+    }
+
+    fn thin_out(&mut self) -> Result<(), Error> {
+        self.least_ms *= 2;
+        let all = std::mem::take(&mut self.taken);
+        for (index, still) in all.into_iter().enumerate() {
+            if index % 2 == 0 {
+                self.taken.push(still);
+            } else {
+                std::fs::remove_file(self.folder.join(&still.file))?;
+            }
+        }
+        Ok(())
+    }
+
+    pub(crate) fn finish(self) -> (Option<FileRef>, Vec<Still>) {
+        (self.poster, self.taken)
+    }
+}
+
+/// The picture as JPEG (ITU-T T.81), with its size.
+fn jpeg(picture: &Picture) -> Result<(Vec<u8>, u32, u32), Error> {
+    let what = libav("encode a still picture");
+    let lines = LINES.min(picture.height);
+    let width = (picture.width * lines / picture.height).div_ceil(2) * 2;
+    let (width, height) = (width.max(2), lines.div_ceil(2) * 2);
+    let mut scaler = scaling::Context::get(
+        Pixel::YUV420P,
+        picture.width,
+        picture.height,
+        Pixel::YUVJ420P,
+        width,
+        height,
+        scaling::Flags::AREA,
+    )
+    .map_err(&what)?;
+    let mut scaled = frame::Video::empty();
+    scaler.run(&picture.frame(), &mut scaled).map_err(&what)?;
+    scaled.set_pts(Some(0));
+    let mjpeg = encoder::find(codec::Id::MJPEG)
+        .ok_or_else(|| Error::Fault("this machine's libav has no JPEG encoder".into()))?;
+    let mut context = codec::context::Context::new_with_codec(mjpeg)
+        .encoder()
+        .video()
+        .map_err(&what)?;
+    context.set_width(width);
+    context.set_height(height);
+    context.set_format(Pixel::YUVJ420P);
+    context.set_time_base(Rational(1, 25));
+    let mut options = ffmpeg_next::Dictionary::new();
+    options.set("flags", "+qscale");
+    options.set("global_quality", "1200");
+    let mut encoder = context.open_with(options).map_err(&what)?;
+    encoder.send_frame(&scaled).map_err(&what)?;
+    encoder.send_eof().map_err(&what)?;
+    let mut packet = Packet::empty();
+    encoder.receive_packet(&mut packet).map_err(&what)?;
+    let bytes = packet.data().unwrap_or_default().to_vec();
+    Ok((bytes, width, height))
+}
