@@ -6,3 +6,4 @@
 )]
 
 pub mod servers;
+pub mod stream;

@@ -13,6 +13,7 @@ use crate::error::Error;
 use crate::learning::{self, lesson_routes as lessons};
 use crate::people::{self, account_routes as account, admin_routes as admin};
 use crate::plans;
+use crate::stream::{media, socket};
 use crate::teaching::{self, learner_routes as learners, outline_routes as outline};
 use crate::uploads::tus;
 
@@ -274,6 +275,8 @@ pub fn table() -> Vec<Route> {
             A::GrantAdministrator,
             admin::revoke_grant,
         ),
+        get("/stream", A::SignedIn, socket::open),
+        get("/media/{timeline_id}/{*path}", A::CourseMember, media::file),
         get("/healthz", A::Anyone, health::alive),
         get("/readyz", A::Anyone, health::ready),
         get("/static/{*path}", A::Anyone, assets::serve),

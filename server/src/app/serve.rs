@@ -15,17 +15,23 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower_http::catch_panic::CatchPanicLayer;
-use tower_http::compression::CompressionLayer;
+use tower_http::compression::predicate::{NotForContentType, Predicate as _};
+use tower_http::compression::{CompressionLayer, DefaultPredicate};
 
 use super::{App, answer, guard, observe, routes};
 use crate::clock::Clock;
 use crate::config::{Config, FORM_LIMIT_BYTES};
 use crate::db::{Db, OpenError};
 use crate::jobs::worker;
+use crate::learning::evidence::{Evidence, NobodyWatches};
 use crate::objects::{Objects, ObjectsError};
 use crate::people::limit::SignInLimit;
 use crate::people::password::Passwords;
+use crate::stream::Streams;
 use crate::timelines::Timelines;
+
+/// Bytes of a connection that the kernel holds without having sent them.
+const UNSENT_BYTES: u32 = 16 * 1024;
 
 /// Why the server did not start.
 #[derive(Debug, thiserror::Error)]
@@ -72,16 +78,27 @@ pub async fn start(config: Config, metrics: PrometheusHandle) -> Result<Running,
     let db = Db::open(&config.database_url).await?;
     db.migrate().await?;
     let objects = Objects::open(&config.objects).await?;
+    let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
+    let timelines = Timelines::new(objects.clone());
+    let evidence = Evidence::new(db.clone(), Clock::System, Arc::new(NobodyWatches));
     let app = App {
-        timelines: Timelines::new(objects.clone()),
+        streams: Streams::new(
+            db.clone(),
+            objects.clone(),
+            timelines.clone(),
+            evidence,
+            stop.clone(),
+            tasks.clone(),
+        ),
+        timelines,
         objects,
         db,
         clock: Clock::System,
         renderer: Arc::new(Renderer::new()?),
         passwords: Passwords::default(),
         sign_in_limit: SignInLimit::default(),
-        stop: CancellationToken::new(),
-        tasks: TaskTracker::new(),
+        stop,
+        tasks,
         config: Arc::new(config),
     };
     let bind = async |address: SocketAddr| {
@@ -109,7 +126,10 @@ pub async fn start(config: Config, metrics: PrometheusHandle) -> Result<Running,
 
     let service = router(app.clone()).into_make_service_with_connect_info::<SocketAddr>();
     let listener = listener.tap_io(|stream| {
-        if let Err(error) = stream.set_nodelay(true) {
+        // A small unsent queue: what waits in the kernel can neither be taken back after a seek nor
+        // be overtaken by sound.
+        let unsent = socket2::SockRef::from(&*stream).set_tcp_notsent_lowat(UNSENT_BYTES);
+        if let Err(error) = stream.set_nodelay(true).and(unsent) {
             tracing::debug!(%error, "a connection ended before it was served");
         }
     });
@@ -145,7 +165,14 @@ pub fn router(app: App) -> Router {
             answer::for_people,
         ))
         .layer(DefaultBodyLimit::max(FORM_LIMIT_BYTES))
-        .layer(CompressionLayer::new())
+        // Sound and pictures are compressed already, and ranges of them are asked for.
+        .layer(
+            CompressionLayer::new().compress_when(
+                DefaultPredicate::new()
+                    .and(NotForContentType::new("video/"))
+                    .and(NotForContentType::new("audio/")),
+            ),
+        )
         .layer(CatchPanicLayer::new())
         .layer(axum::middleware::from_fn(guard::headers))
         .layer(axum::middleware::from_fn(observe::request))

@@ -13,6 +13,7 @@ use crate::db::Db;
 use crate::objects::Objects;
 use crate::people::limit::SignInLimit;
 use crate::people::password::Passwords;
+use crate::stream::Streams;
 use crate::timelines::Timelines;
 
 /// Cheap to clone; built once at start.
@@ -26,6 +27,8 @@ pub struct App {
     pub objects: Objects,
     /// Descriptions of prepared media.
     pub timelines: Timelines,
+    /// Viewers of prepared media.
+    pub streams: Streams,
     /// Time.
     pub clock: Clock,
     /// Templates and words.

@@ -341,8 +341,10 @@ pub enum ServerMessage {
 mod tests {
     use super::*;
 
-    const DECLARATIONS: &str =
-        concat!(env!("CARGO_MANIFEST_DIR"), "/../web/js/player/protocol.d.ts");
+    const DECLARATIONS: &str = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../web/js/player/protocol.d.ts"
+    );
 
     fn declarations() -> String {
         let config = ts_rs::Config::default();
@@ -361,8 +363,10 @@ mod tests {
             ServerMessage::decl(&config),
         ] {
             text.push_str("\nexport ");
-            text.push_str(&declaration);
-            text.push('\n');
+            for line in declaration.lines() {
+                text.push_str(line.trim_end());
+                text.push('\n');
+            }
         }
         text
     }
@@ -404,7 +408,10 @@ mod tests {
         assert_eq!(read(r#"{"type":"bye"}"#).unwrap(), ClientMessage::Bye);
         assert_eq!(
             read(r#"{"type":"ack","bytes":10,"buffer_ms":0}"#).unwrap(),
-            ClientMessage::Ack { bytes: 10, buffer_ms: 0 }
+            ClientMessage::Ack {
+                bytes: 10,
+                buffer_ms: 0
+            }
         );
         let hello = r#"{"type":"hello","timeline":"01930000-0000-7000-8000-000000000000",
             "session":"6f1f7d5e-6a3f-4c55-9f3e-2f7f7f9d8a11","position_ms":0,"codecs":["avc1"],
@@ -418,6 +425,9 @@ mod tests {
             reason: "not_delivered".into(),
         };
         let text = serde_json::to_string(&refused).unwrap();
-        assert!(text.starts_with(r#"{"type":"refused_interval","id":""#), "{text}");
+        assert!(
+            text.starts_with(r#"{"type":"refused_interval","id":""#),
+            "{text}"
+        );
     }
 }

@@ -1,64 +1,227 @@
-// Shapes of the JSON messages of `millet.stream.v1`; times in milliseconds of the timeline.
+// Made from server/src/stream/wire.rs; MILLET_WRITE=1 cargo test -p millet-server protocol_d_ts writes it anew.
 
-export type Interval = { id: string; from_ms: number; until_ms: number; rate_permille: number };
+export type Interval = {
+/**
+ * UUID made by the client; the same interval always has the same.
+ */
+id: string,
+/**
+ * Begin.
+ */
+from_ms: number,
+/**
+ * End.
+ */
+until_ms: number,
+/**
+ * Playback rate in thousandths.
+ */
+rate_permille: number, };
 
-/** The newest chunk of each lane that the client holds, for the server to go on behind it. */
 export type Resume = {
-  epoch: number;
-  video_sequence: number | null;
-  video_part: number | null;
-  audio_sequence: number | null;
-  audio_part: number | null;
-};
+/**
+ * Epoch of those chunks.
+ */
+epoch: number,
+/**
+ * Segment of the newest chunk of the video lane.
+ */
+video_sequence: number | null,
+/**
+ * Chunk in it.
+ */
+video_part: number | null,
+/**
+ * Segment of the newest chunk of the audio lane.
+ */
+audio_sequence: number | null,
+/**
+ * Chunk in it.
+ */
+audio_part: number | null, };
 
-export type ClientMessage =
-  | {
-      type: "hello";
-      timeline: string;
-      session: string;
-      position_ms: number;
-      codecs: string[];
-      pin: string | null;
-      budget_bytes: number | null;
-      resume: Resume | null;
-      receipt: string | null;
-    }
-  | { type: "ack"; bytes: number; buffer_ms: number }
-  | { type: "seek"; position_ms: number; epoch: number }
-  | { type: "pin"; rung: string | null }
-  | { type: "budget"; bytes: number | null }
-  | { type: "played"; intervals: Interval[]; receipt: string | null }
-  | { type: "bye" };
+export type Hello = {
+/**
+ * What to watch.
+ */
+timeline: string,
+/**
+ * UUID of this opening of the timeline, made by the client and kept across reconnections.
+ */
+session: string,
+/**
+ * Where to begin; of no meaning with `resume`.
+ */
+position_ms: number,
+/**
+ * Beginnings of the codec strings that the client can decode.
+ */
+codecs: Array<string>,
+/**
+ * Rung to stay on.
+ */
+pin: string | null,
+/**
+ * Most bytes that may still be sent.
+ */
+budget_bytes: number | null,
+/**
+ * What the client has.
+ */
+resume: Resume | null,
+/**
+ * Newest receipt of this account for this timeline.
+ */
+receipt: string | null, };
+
+export type ClientMessage = { "type": "hello" } & Hello | { "type": "ack",
+/**
+ * Bytes of all binary messages.
+ */
+bytes: number,
+/**
+ * Stored ahead.
+ */
+buffer_ms: number, } | { "type": "seek",
+/**
+ * Where.
+ */
+position_ms: number,
+/**
+ * The epoch from now on.
+ */
+epoch: number, } | { "type": "pin",
+/**
+ * Id.
+ */
+rung: string | null, } | { "type": "budget",
+/**
+ * From now on.
+ */
+bytes: number | null, } | { "type": "played",
+/**
+ * At most 100.
+ */
+intervals: Array<Interval>,
+/**
+ * Newest receipt.
+ */
+receipt: string | null, } | { "type": "bye" };
+
+export type RenditionKind = "audio" | "stills" | "video";
 
 export type Rendition = {
-  index: number;
-  id: string;
-  kind: "audio" | "stills" | "video";
-  /** As Media Source Extensions want it. */
-  codec: string;
-  width: number;
-  height: number;
-  bytes: number;
-};
+/**
+ * In headers of binary messages.
+ */
+index: number,
+/**
+ * Stable id.
+ */
+id: string,
+/**
+ * Lane and look.
+ */
+kind: RenditionKind,
+/**
+ * As Media Source Extensions want it.
+ */
+codec: string,
+/**
+ * Pixels; 0 for sound.
+ */
+width: number,
+/**
+ * Pixels; 0 for sound.
+ */
+height: number,
+/**
+ * Of the whole timeline.
+ */
+bytes: number, };
 
-/** Indexes of the renditions it is made of, and the bytes of the whole timeline. */
-export type Rung = { id: string; video: number | null; audio: number | null; bytes: number };
+export type Rung = {
+/**
+ * Stable id.
+ */
+id: string,
+/**
+ * Of the video lane.
+ */
+video: number | null,
+/**
+ * Of the audio lane.
+ */
+audio: number | null,
+/**
+ * Of the whole timeline.
+ */
+bytes: number, };
 
-export type ServerMessage =
-  | {
-      type: "welcome";
-      epoch: number;
-      duration_ms: number;
-      renditions: Rendition[];
-      rungs: Rung[];
-      rung: string;
-      receipt: string;
-    }
-  | { type: "rung"; rung: string; reason: "bandwidth" | "pinned" | "budget" | "start" }
-  | { type: "receipt"; receipt: string }
-  | { type: "credited"; ids: string[]; watched_permille: number }
-  | { type: "refused_interval"; id: string; reason: string }
-  | { type: "budget_reached" }
-  | { type: "end" }
-  | { type: "completed"; lesson: boolean; course: boolean }
-  | { type: "problem"; code: string };
+export type RungReason = "bandwidth" | "pinned" | "budget" | "start";
+
+export type ServerMessage = { "type": "welcome",
+/**
+ * Epoch of what follows.
+ */
+epoch: number,
+/**
+ * Length of the timeline.
+ */
+duration_ms: number,
+/**
+ * What the client can decode.
+ */
+renditions: Array<Rendition>,
+/**
+ * From the fewest to the most bytes.
+ */
+rungs: Array<Rung>,
+/**
+ * The one that is sent first.
+ */
+rung: string,
+/**
+ * What was delivered so far.
+ */
+receipt: string, } | { "type": "rung",
+/**
+ * Id.
+ */
+rung: string,
+/**
+ * Why.
+ */
+reason: RungReason, } | { "type": "receipt",
+/**
+ * To be kept and shown again.
+ */
+receipt: string, } | { "type": "credited",
+/**
+ * Ids.
+ */
+ids: string[],
+/**
+ * Share of the timeline that was watched.
+ */
+watched_permille: number, } | { "type": "refused_interval",
+/**
+ * Id.
+ */
+id: string,
+/**
+ * `not_delivered`, `faster_than_time`, `two_at_once`, `out_of_range`.
+ */
+reason: string, } | { "type": "budget_reached" } | { "type": "end" } | { "type": "problem",
+/**
+ * Machine-readable.
+ */
+code: string, } | { "type": "completed",
+/**
+ * The lesson.
+ */
+lesson: boolean,
+/**
+ * The course too.
+ */
+course: boolean, };

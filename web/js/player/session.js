@@ -46,7 +46,6 @@ export class Session {
     this.ladder = null;
     this.rung = "";
     this.pinned = "auto";
-    /** Most bytes of this visit, 0 for no limit. */
     this.budgetBytes = 0;
     this.budgetReached = false;
     this.watchedPermille = -1;
@@ -82,16 +81,16 @@ export class Session {
       type: "hello",
       timeline: this.timeline,
       session: this.id,
-      position_ms: Math.round(this.missingMs(this.user.headMs()) ?? this.user.headMs()),
+      position_ms: Math.round(this.user.headMs()),
       codecs: Object.entries(CODECS).flatMap(([name, mime]) => (canPlay(mime) ? [name] : [])),
       pin: this.pinned === "auto" ? null : this.pinned,
-      budget_bytes: this.leftBytes(),
+      budget_bytes: this.budgetBytes || null,
       resume: this.resume(),
       receipt: this.recall("receipt"),
     };
   }
 
-  /** What is stored already, so that it does not travel again: of all wanted lanes, or of none. */
+  /** What is stored already, so that it does not travel again. */
   resume() {
     const headMs = this.user.headMs();
     const { audio, video } = this.lanes;
@@ -99,8 +98,7 @@ export class Session {
       const newest = lane.resumable(headMs);
       return newest?.epoch === this.epoch ? newest : null;
     });
-    const { hasAudio, expectVideo } = this.expected();
-    if ((hasAudio && !sound) || (expectVideo && !picture) || !this.ladder) return null;
+    if (!sound && !picture) return null;
     return {
       epoch: this.epoch,
       video_sequence: picture?.sequence ?? null,
@@ -108,16 +106,6 @@ export class Session {
       audio_sequence: sound?.sequence ?? null,
       audio_part: sound?.part ?? null,
     };
-  }
-
-  /** Where the server must go on for a play from `atMs`, or null if it does so already. @param {number} atMs */
-  missingMs(atMs) {
-    const { hasAudio, expectVideo } = this.expected();
-    const missing = Object.values(this.lanes)
-      .filter(({ name }) => (name === "audio" ? hasAudio : expectVideo))
-      .filter((lane) => !lane.complete(atMs) && !lane.resumable(atMs))
-      .map((lane) => lane.coveredUntil(atMs));
-    return missing.length > 0 ? Math.min(...missing) : null;
   }
 
   /** @param {import("./types.js").Frame} frame @param {number} bytes */
@@ -213,10 +201,9 @@ export class Session {
   /** @param {number} toMs */
   seek(toMs) {
     this.seekLater = !this.welcomed;
-    const missingMs = this.missingMs(toMs);
-    if (!this.welcomed || missingMs === null) return;
+    if (!this.welcomed) return;
     this.epoch += 1;
-    this.link.send({ type: "seek", position_ms: Math.round(missingMs), epoch: this.epoch });
+    this.link.send({ type: "seek", position_ms: Math.round(toMs), epoch: this.epoch });
   }
 
   /** @param {string} rung */
@@ -229,12 +216,7 @@ export class Session {
   budget(bytes) {
     this.budgetBytes = bytes;
     this.budgetReached = false;
-    if (this.welcomed) this.link.send({ type: "budget", bytes: this.leftBytes() });
-  }
-
-  /** What may still be sent: the server knows nothing of what came before a cut. */
-  leftBytes() {
-    return this.budgetBytes ? Math.max(0, this.budgetBytes - this.usedBytes) : null;
+    if (this.welcomed) this.link.send({ type: "budget", bytes: bytes || null });
   }
 
   /** @param {number | null} index */

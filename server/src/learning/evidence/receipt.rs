@@ -32,6 +32,9 @@ pub struct Receipt {
     /// Rung that was sent last, so that the next connection goes on in the middle of a segment.
     #[serde(rename = "r")]
     pub rung: String,
+    /// Segment from which its video lane was sent.
+    #[serde(rename = "g")]
+    pub rung_from: u32,
     /// Bandwidth that was measured last, in bits per second; 0 when it was not.
     #[serde(rename = "b")]
     pub bandwidth_bps: u64,
@@ -99,6 +102,7 @@ mod tests {
             timeline: TimelineId::new(),
             delivered,
             rung: "v240".into(),
+            rung_from: 3,
             bandwidth_bps: 64_000,
         };
         let token = key.sign(&receipt);

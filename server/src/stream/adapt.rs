@@ -1,0 +1,182 @@
+//! Which rung the link carries: down at once, up slowly. Pure; times are given.
+
+/// Share of the bandwidth that a rung may cost to stay on it, to fall to it, to rise to it, and to be
+/// chosen at the start.
+const STAY: f64 = 0.95;
+const FALL: f64 = 0.8;
+const RISE: f64 = 0.7;
+const START: f64 = 0.5;
+/// With this much stored, a rung that costs a little too much is kept.
+const RICH_MS: u64 = 30_000;
+/// With less than this stored, the picture does not get better.
+const POOR_MS: u64 = 8_000;
+/// Time on a rung before a better one, and after a fall.
+const RISE_AFTER_MS: u64 = 8_000;
+const RISE_AFTER_FALL_MS: u64 = 25_000;
+/// Decisions in which the first measurement may jump over rungs.
+const START_DECISIONS: u32 = 3;
+
+/// What a decision is made from.
+#[derive(Clone, Copy, Debug)]
+pub struct Situation<'a> {
+    /// Any clock that does not go back.
+    pub now_ms: u64,
+    /// Bits per second; unknown before the first acknowledgement.
+    pub bandwidth_bps: Option<f64>,
+    /// Stored ahead of the picture, on its way included.
+    pub buffer_ms: u64,
+    /// Bits per second that each rung takes from here on.
+    pub costs_bps: &'a [f64],
+}
+
+/// The state between decisions.
+#[derive(Clone, Debug)]
+pub struct Adapt {
+    rung: usize,
+    changed_ms: Option<u64>,
+    fell: bool,
+    decisions: u32,
+}
+
+impl Adapt {
+    /// Begins on a rung.
+    #[must_use]
+    pub fn new(rung: usize) -> Self {
+        Self {
+            rung,
+            changed_ms: None,
+            fell: false,
+            decisions: 0,
+        }
+    }
+
+    /// Somebody else chose the rung.
+    pub fn put(&mut self, rung: usize) {
+        self.rung = rung;
+    }
+
+    /// The rung for the next segment.
+    pub fn decide(&mut self, situation: &Situation<'_>) -> usize {
+        let Some(bandwidth) = situation.bandwidth_bps else {
+            return self.rung;
+        };
+        let now_ms = situation.now_ms;
+        let changed_ms = *self.changed_ms.get_or_insert(now_ms);
+        self.decisions = self.decisions.saturating_add(1);
+        let costs = situation.costs_bps;
+        let top = costs.len().saturating_sub(1);
+        self.rung = self.rung.min(top);
+        let best = |share: f64| {
+            (0..=top)
+                .rev()
+                .find(|rung| {
+                    costs
+                        .get(*rung)
+                        .is_some_and(|cost| *cost <= share * bandwidth)
+                })
+                .unwrap_or(0)
+        };
+        let cost = costs.get(self.rung).copied().unwrap_or(0.0);
+        let patience = if situation.buffer_ms >= RICH_MS {
+            1.25
+        } else {
+            STAY
+        };
+        if cost > patience * bandwidth {
+            let lower = best(FALL).min(self.rung.saturating_sub(1));
+            self.fell = true;
+            self.change(lower, now_ms);
+        } else if self.decisions <= START_DECISIONS && !self.fell && best(START) > self.rung {
+            self.change(best(START), now_ms);
+        } else {
+            let wait_ms = if self.fell {
+                RISE_AFTER_FALL_MS
+            } else {
+                RISE_AFTER_MS
+            };
+            let rested = now_ms.saturating_sub(changed_ms) >= wait_ms;
+            if rested && situation.buffer_ms >= POOR_MS && best(RISE) > self.rung {
+                self.fell = false;
+                self.change(self.rung + 1, now_ms);
+            }
+        }
+        self.rung
+    }
+
+    fn change(&mut self, rung: usize, now_ms: u64) {
+        if rung != self.rung {
+            self.rung = rung;
+            self.changed_ms = Some(now_ms);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// Audio, audio + stills, 240p, 480p.
+    const COSTS: [f64; 4] = [12_000.0, 16_000.0, 44_000.0, 172_000.0];
+
+    fn situation(now_ms: u64, bandwidth_bps: f64, buffer_ms: u64) -> Situation<'static> {
+        Situation {
+            now_ms,
+            bandwidth_bps: Some(bandwidth_bps),
+            buffer_ms,
+            costs_bps: &COSTS,
+        }
+    }
+
+    #[test]
+    fn nothing_is_chosen_before_something_is_known() {
+        let mut adapt = Adapt::new(1);
+        let unknown = Situation {
+            bandwidth_bps: None,
+            ..situation(0, 0.0, 0)
+        };
+        assert_eq!(adapt.decide(&unknown), 1);
+    }
+
+    #[test]
+    fn a_fast_link_gets_the_best_picture_from_the_second_segment_on() {
+        assert_eq!(Adapt::new(1).decide(&situation(500, 2_000_000.0, 2_000)), 3);
+    }
+
+    #[test]
+    fn it_falls_at_once_and_over_several_rungs() {
+        let mut adapt = Adapt::new(3);
+        assert_eq!(adapt.decide(&situation(1_000, 30_000.0, 4_000)), 1);
+        assert_eq!(adapt.decide(&situation(2_000, 5_000.0, 1_000)), 0);
+    }
+
+    #[test]
+    fn it_rises_one_rung_at_a_time_and_late_after_a_fall() {
+        let mut adapt = Adapt::new(3);
+        adapt.decide(&situation(0, 20_000.0, 4_000));
+        assert_eq!(adapt.decide(&situation(16_000, 400_000.0, 20_000)), 1);
+        assert_eq!(adapt.decide(&situation(26_000, 400_000.0, 20_000)), 2);
+        assert_eq!(adapt.decide(&situation(30_000, 400_000.0, 20_000)), 2);
+        assert_eq!(adapt.decide(&situation(42_000, 400_000.0, 20_000)), 3);
+    }
+
+    #[test]
+    fn a_full_store_bridges_a_short_dip() {
+        let mut adapt = Adapt::new(2);
+        assert_eq!(adapt.decide(&situation(0, 40_000.0, 50_000)), 2);
+        assert_eq!(adapt.decide(&situation(16_000, 40_000.0, 10_000)), 1);
+    }
+
+    proptest! {
+        #[test]
+        fn a_steady_link_settles_on_one_rung_that_it_carries(bandwidth in 1_000_f64..2_000_000.0, first in 0_usize..4) {
+            let mut adapt = Adapt::new(first);
+            let rungs: Vec<usize> = (0..40_u64)
+                .map(|n| adapt.decide(&situation(n * 16_000, bandwidth, 20_000)))
+                .collect();
+            let settled = rungs[20];
+            prop_assert!(rungs[20..].iter().all(|rung| *rung == settled), "{rungs:?}");
+            prop_assert!(settled == 0 || COSTS[settled] <= bandwidth);
+        }
+    }
+}

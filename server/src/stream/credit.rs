@@ -1,0 +1,250 @@
+//! Credit: how many bytes may be unacknowledged, and what the acknowledgements tell of the link.
+//!
+//! Bandwidth is sampled as BBR does (draft-ietf-ccwg-bbr, "Delivery Rate Samples"): bytes that
+//! arrived between the sending of a message and its acknowledgement, over that time. So neither a
+//! long round trip nor an idle link is mistaken for a slow one.
+
+use std::collections::VecDeque;
+
+/// The window is never smaller, so that one chunk always travels, nor larger, so that a viewer
+/// costs a bounded amount of buffers.
+pub const LEAST_WINDOW: u64 = 16 * 1024;
+/// See [`LEAST_WINDOW`].
+pub const MOST_WINDOW: u64 = 256 * 1024;
+/// Round trips are forgotten after one to two of these, in milliseconds.
+const RTT_MEMORY_MS: u64 = 15_000;
+/// Weight of a new sample.
+const WEIGHT: f64 = 0.3;
+/// Samples shorter than this say more about timers than about the link.
+const SHORTEST_SAMPLE_MS: u64 = 5;
+
+#[derive(Clone, Copy, Debug)]
+struct Flight {
+    /// Sent bytes with this message.
+    upto: u64,
+    sent_ms: u64,
+    /// Timeline that it carries in the leading lane.
+    media_ms: u64,
+    acked_before: u64,
+    acked_before_ms: u64,
+    /// How often the window had been full.
+    full_before: u64,
+}
+
+/// The account of one connection.
+#[derive(Clone, Debug, Default)]
+pub struct Credit {
+    sent: u64,
+    acked: u64,
+    acked_ms: u64,
+    flights: VecDeque<Flight>,
+    media_ms: u64,
+    full: u64,
+    bandwidth_bps: Option<f64>,
+    rtt_ms: Option<u64>,
+    rtt_before_ms: Option<u64>,
+    rtt_since_ms: u64,
+}
+
+impl Credit {
+    /// Begins with what is known from an earlier connection.
+    #[must_use]
+    pub fn new(bandwidth_bps: Option<f64>) -> Self {
+        Self {
+            bandwidth_bps,
+            ..Self::default()
+        }
+    }
+
+    /// Most unacknowledged bytes: twice bandwidth × round trip, within bounds.
+    #[must_use]
+    pub fn window(&self) -> u64 {
+        let rtt_ms = self.least_rtt_ms().unwrap_or(0);
+        let product = self.bandwidth_bps.unwrap_or(0.0) / 8.0 * rtt_ms as f64 / 1000.0;
+        ((2.0 * product) as u64).clamp(LEAST_WINDOW, MOST_WINDOW)
+    }
+
+    /// Whether another message may be begun. One message may overlap the window's end.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        self.sent - self.acked < self.window()
+    }
+
+    /// It was not open when there was something to send.
+    pub fn was_full(&mut self) {
+        self.full += 1;
+    }
+
+    /// A message goes out.
+    pub fn sent(&mut self, bytes: u64, media_ms: u64, now_ms: u64) {
+        if self.flights.is_empty() {
+            self.acked_ms = now_ms;
+        }
+        self.sent += bytes;
+        self.media_ms += media_ms;
+        self.flights.push_back(Flight {
+            upto: self.sent,
+            sent_ms: now_ms,
+            media_ms,
+            acked_before: self.acked,
+            acked_before_ms: self.acked_ms,
+            full_before: self.full,
+        });
+    }
+
+    /// A message that was counted does not go out after all; only the newest can be taken back.
+    pub fn unsent(&mut self) {
+        if let Some(flight) = self.flights.pop_back() {
+            self.sent = self.flights.back().map_or(self.acked, |last| last.upto);
+            self.media_ms -= flight.media_ms;
+        }
+    }
+
+    /// The client has `bytes` of all that was sent. `relaxed`: it does not need more soon, so that
+    /// a low rate is its choice.
+    pub fn acked(&mut self, bytes: u64, now_ms: u64, relaxed: bool) {
+        // A client cannot have more than was sent, nor lose what it had.
+        let bytes = bytes.clamp(self.acked, self.sent);
+        let mut newest = None;
+        while let Some(flight) = self.flights.front().copied() {
+            if flight.upto > bytes {
+                break;
+            }
+            self.media_ms -= flight.media_ms;
+            newest = Some(flight);
+            self.flights.pop_front();
+        }
+        self.acked = bytes;
+        let Some(flight) = newest else { return };
+        self.acked_ms = now_ms;
+        self.round_trip(now_ms.saturating_sub(flight.sent_ms), now_ms);
+        let took_ms = now_ms.saturating_sub(flight.acked_before_ms);
+        let sample =
+            (bytes - flight.acked_before) as f64 * 8000.0 / took_ms.max(SHORTEST_SAMPLE_MS) as f64;
+        let limited = relaxed || self.full == flight.full_before;
+        self.bandwidth_bps = Some(match self.bandwidth_bps {
+            None => sample,
+            // A link that was not filled can be faster than the sample, never slower.
+            Some(before) if limited && sample < before => before,
+            Some(before) => before + WEIGHT * (sample - before),
+        });
+    }
+
+    fn round_trip(&mut self, rtt_ms: u64, now_ms: u64) {
+        if now_ms.saturating_sub(self.rtt_since_ms) > RTT_MEMORY_MS {
+            self.rtt_before_ms = self.rtt_ms.take();
+            self.rtt_since_ms = now_ms;
+        }
+        self.rtt_ms = Some(self.rtt_ms.map_or(rtt_ms, |least| least.min(rtt_ms)));
+    }
+
+    /// Shortest time from sending to acknowledgement of late.
+    #[must_use]
+    pub fn least_rtt_ms(&self) -> Option<u64> {
+        match (self.rtt_ms, self.rtt_before_ms) {
+            (Some(now), Some(before)) => Some(now.min(before)),
+            (now, before) => now.or(before),
+        }
+    }
+
+    /// Measured, in bits per second.
+    #[must_use]
+    pub fn bandwidth_bps(&self) -> Option<f64> {
+        self.bandwidth_bps
+    }
+
+    /// Time of the leading lane that is on the way.
+    #[must_use]
+    pub fn media_ms(&self) -> u64 {
+        self.media_ms
+    }
+
+    /// Bytes on the way.
+    #[must_use]
+    pub fn in_flight(&self) -> u64 {
+        self.sent - self.acked
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// A link that carries `bps` with a round trip of `rtt_ms`; returns the account after 60 s.
+    fn over(bps: u64, rtt_ms: u64, chunk: u64) -> Credit {
+        let mut credit = Credit::default();
+        let mut arriving: VecDeque<(u64, u64)> = VecDeque::new();
+        let (mut free_ms, mut sent, mut arrived) = (0.0_f64, 0, 0);
+        for now_ms in 0..60_000_u64 {
+            while let Some((at_ms, upto)) = arriving.front().copied() {
+                if at_ms > now_ms {
+                    break;
+                }
+                arrived = upto;
+                arriving.pop_front();
+                credit.acked(arrived, now_ms, false);
+            }
+            while credit.is_open() {
+                credit.sent(chunk, 0, now_ms);
+                sent += chunk;
+                free_ms = free_ms.max(now_ms as f64) + chunk as f64 * 8000.0 / bps as f64;
+                arriving.push_back((free_ms as u64 + rtt_ms, sent));
+            }
+            credit.was_full();
+            assert!(credit.in_flight() < MOST_WINDOW + chunk);
+        }
+        assert!(arrived > 0);
+        credit
+    }
+
+    #[test]
+    fn slow_and_far_links_are_measured_right() {
+        for (bps, rtt_ms) in [
+            (32_000, 600),
+            (64_000, 600),
+            (300_000, 300),
+            (2_000_000, 80),
+        ] {
+            let measured = over(bps, rtt_ms, 3_000).bandwidth_bps().unwrap();
+            let ratio = measured / bps as f64;
+            assert!(
+                (0.85..1.15).contains(&ratio),
+                "{bps} at {rtt_ms} ms: {measured}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_window_follows_bandwidth_and_round_trip_within_bounds() {
+        assert_eq!(Credit::default().window(), LEAST_WINDOW);
+        let window = over(1_000_000, 600, 3_000).window();
+        assert!((100_000..=MOST_WINDOW).contains(&window), "{window}");
+        assert_eq!(over(100_000_000, 600, 3_000).window(), MOST_WINDOW);
+    }
+
+    #[test]
+    fn an_idle_link_is_not_taken_for_a_slow_one() {
+        let mut credit = over(300_000, 300, 3_000);
+        let (sent, before) = (credit.sent, credit.bandwidth_bps().unwrap());
+        credit.acked(sent, 61_000, false);
+        credit.sent(500, 0, 90_000);
+        credit.acked(sent + 500, 90_400, false);
+        assert!(credit.bandwidth_bps().unwrap() >= before * 0.99);
+    }
+
+    proptest! {
+        #[test]
+        fn no_acknowledgement_opens_more_than_was_sent(acks in prop::collection::vec(any::<u64>(), 1..50)) {
+            let mut credit = Credit::default();
+            for (at, ack) in acks.iter().enumerate() {
+                while credit.is_open() {
+                    credit.sent(4_000, 2_000, at as u64);
+                }
+                prop_assert!(credit.in_flight() <= MOST_WINDOW + 4_000);
+                credit.acked(*ack, at as u64 + 10, false);
+                prop_assert!(credit.acked <= credit.sent);
+            }
+        }
+    }
+}

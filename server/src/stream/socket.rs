@@ -1,0 +1,489 @@
+//! `GET /stream`: one task for each viewer, which moves bytes between the socket and its
+//! [`Viewer`](super::viewer::Viewer). Whatever ends the socket ends the task.
+
+use std::time::Duration;
+
+use axum::extract::State;
+use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket, WebSocketUpgrade};
+use axum::http::{HeaderMap, header};
+use axum::response::Response;
+use bytes::{BufMut as _, Bytes, BytesMut};
+use futures_util::future::BoxFuture;
+use futures_util::stream::{SplitSink, SplitStream};
+use futures_util::{FutureExt as _, SinkExt as _, StreamExt as _};
+use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
+
+use super::Streams;
+use super::seats::Seat;
+use super::viewer::{Frame, Next, Viewer};
+use super::wire::{
+    ClientMessage, HEADER_BYTES, LONGEST_CLIENT_MESSAGE, PlayedInterval, SUBPROTOCOL, ServerMessage,
+};
+use crate::error::Error;
+use crate::id::{AccountId, PlaySessionId, TimelineId};
+use crate::learning::access::MayWatch;
+use crate::learning::evidence::Claim;
+use crate::learning::evidence::credit::{Account, Verdict};
+use crate::learning::evidence::delivered::Delivered;
+use crate::people::SignedIn;
+
+/// The first message must come within this time.
+pub const HELLO_WITHIN: Duration = Duration::from_secs(10);
+/// How often the other side is asked whether it is there.
+const PING_EVERY: Duration = Duration::from_secs(4);
+/// Silence after which it is not.
+pub const SILENT_FOR: Duration = Duration::from_secs(14);
+/// The farewell may take this long.
+const FAREWELL_WITHIN: Duration = Duration::from_secs(2);
+/// tungstenite's buffers of one socket: its defaults would cost 10,000 viewers 1.2 GiB.
+const READ_BUFFER: usize = 2 * 1024;
+/// Largest chunk that can be sent.
+const LARGEST_MESSAGE: usize = 4 << 20;
+/// Messages of a client: so many at once, and so many more each second.
+const MESSAGES_AT_ONCE: f64 = 100.0;
+const MESSAGES_EACH_SECOND: f64 = 50.0;
+/// Answers that may wait for a slow link before nothing more is read from it.
+const MOST_BACKLOG: usize = 256;
+
+/// Why a socket is closed (RFC 6455 section 7.4.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Farewell {
+    code: u16,
+    /// For the client: nothing can be played, so that connecting again is of no use.
+    problem: Option<&'static str>,
+    reason: &'static str,
+}
+
+const fn farewell(code: u16, problem: Option<&'static str>, reason: &'static str) -> Farewell {
+    Farewell {
+        code,
+        problem,
+        reason,
+    }
+}
+
+const BYE: Farewell = farewell(1000, None, "bye");
+const MALFORMED: Farewell = farewell(1008, Some("malformed"), "malformed");
+const NOT_FOUND: Farewell = farewell(1008, Some("not_found"), "not found");
+const NO_CODEC: Farewell = farewell(1008, Some("no_codec"), "nothing to decode");
+const NO_HELLO: Farewell = farewell(1008, None, "no hello in time");
+const TOO_MANY_MESSAGES: Farewell = farewell(1008, None, "too many messages");
+const SEAT_TAKEN: Farewell = farewell(1008, Some("too_many_connections"), "too many connections");
+const STOPPING: Farewell = farewell(1012, None, "restart");
+const TRY_LATER: Farewell = farewell(1013, None, "try again later");
+/// The other side is gone: nothing is said.
+const GONE: Farewell = farewell(0, None, "");
+
+/// `GET /stream`
+///
+/// # Errors
+/// [`Error::SignInNeeded`]; [`Error::Malformed`] without the subprotocol.
+pub async fn open(
+    State(streams): State<Streams>,
+    signed_in: SignedIn,
+    headers: HeaderMap,
+    upgrade: WebSocketUpgrade,
+) -> Result<Response, Error> {
+    let upgrade = upgrade.protocols([SUBPROTOCOL]);
+    if upgrade.selected_protocol().is_none() {
+        return Err(Error::Malformed(format!(
+            "the subprotocol is {SUBPROTOCOL}"
+        )));
+    }
+    if streams.stop.is_cancelled() {
+        return Err(Error::Busy);
+    }
+    let account = signed_in.account();
+    let device = device(&headers);
+    let tasks = streams.tasks.clone();
+    Ok(upgrade
+        .read_buffer_size(READ_BUFFER)
+        .write_buffer_size(0)
+        .max_write_buffer_size(LARGEST_MESSAGE + 64 * 1024)
+        .max_message_size(LONGEST_CLIENT_MESSAGE)
+        .max_frame_size(LONGEST_CLIENT_MESSAGE)
+        .on_upgrade(move |socket| tasks.track_future(serve(streams, socket, account, device))))
+}
+
+/// A few words by which teachers tell devices apart; never the whole header.
+fn device(headers: &HeaderMap) -> &'static str {
+    let agent = headers
+        .get(header::USER_AGENT)
+        .and_then(|agent| agent.to_str().ok())
+        .unwrap_or_default();
+    ["Android", "iPhone", "iPad", "Windows", "Mac OS", "Linux"]
+        .into_iter()
+        .find(|word| agent.contains(word))
+        .unwrap_or("–")
+}
+
+async fn serve(streams: Streams, socket: WebSocket, account: AccountId, device: &'static str) {
+    let seat = streams.seats.take(account);
+    let viewers = metrics::gauge!("millet_viewers");
+    viewers.increment(1.0);
+    let (sink, stream) = socket.split();
+    let mut connection = Connection {
+        sink,
+        stream,
+        seat,
+        account,
+        device,
+    };
+    let end = connection.run(&streams).await;
+    connection.close(end).await;
+    viewers.decrement(1.0);
+}
+
+struct Connection {
+    sink: SplitSink<WebSocket, Message>,
+    stream: SplitStream<WebSocket>,
+    seat: Seat,
+    account: AccountId,
+    device: &'static str,
+}
+
+/// What is watched on this connection.
+struct Watching {
+    viewer: Viewer,
+    right: MayWatch,
+    session: PlaySessionId,
+    duration_ms: i64,
+}
+
+impl Connection {
+    async fn run(&mut self, streams: &Streams) -> Farewell {
+        let hello = tokio::select! {
+            () = streams.stop.cancelled() => return STOPPING,
+            hello = timeout(HELLO_WITHIN, self.hello()) => hello,
+        };
+        let hello = match hello {
+            Err(_) => return NO_HELLO,
+            Ok(Err(end)) => return end,
+            Ok(Ok(hello)) => hello,
+        };
+        let (session, timeline) = (hello.session, hello.timeline);
+        let mut watching = match super::begin::begin(streams, self.account, hello).await {
+            Ok(begun) => {
+                let text = text(&begun.welcome);
+                if self.sink.send(text).await.is_err() {
+                    return GONE;
+                }
+                Watching {
+                    viewer: begun.viewer,
+                    right: begun.right,
+                    session,
+                    duration_ms: begun.duration_ms,
+                }
+            }
+            Err(Error::NotFound) => return NOT_FOUND,
+            Err(Error::UnsupportedType) => return NO_CODEC,
+            Err(error) => {
+                tracing::error!(%error, "a stream could not begin");
+                return TRY_LATER;
+            }
+        };
+        let end = self.stream(streams, timeline, &mut watching).await;
+        let delivered = watching.viewer.delivered().clone();
+        let kept = std::sync::Arc::new((self.account, timeline, delivered));
+        streams.recent.insert(session, kept).await;
+        end
+    }
+
+    async fn hello(&mut self) -> Result<super::wire::Hello, Farewell> {
+        loop {
+            match self.stream.next().await {
+                Some(Ok(Message::Text(text))) => {
+                    return match serde_json::from_str(&text) {
+                        Ok(ClientMessage::Hello(hello)) => Ok(hello),
+                        _ => Err(MALFORMED),
+                    };
+                }
+                Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
+                Some(Ok(Message::Binary(_))) => return Err(MALFORMED),
+                Some(Ok(Message::Close(_)) | Err(_)) | None => return Err(GONE),
+            }
+        }
+    }
+
+    /// The life of a viewer. Each turn begins what can be begun and then waits for one thing.
+    async fn stream(
+        &mut self,
+        streams: &Streams,
+        timeline: TimelineId,
+        watching: &mut Watching,
+    ) -> Farewell {
+        let began = Instant::now();
+        let now_ms = || u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let mut ticks = interval(PING_EVERY);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut heard = Instant::now();
+        let mut allowance = Allowance::new();
+        let mut reading: Option<BoxFuture<'static, (Frame, Result<Bytes, Error>)>> = None;
+        let mut crediting: Option<BoxFuture<'static, Result<Verdict, Error>>> = None;
+        let (mut flushing, mut media_flushing) = (false, false);
+        loop {
+            while !flushing && reading.is_none() {
+                let message = match watching.viewer.next(now_ms()) {
+                    Next::Wait => break,
+                    Next::Send(frame) => {
+                        let segments = streams.segments.clone();
+                        let read = async move {
+                            let payload = segments.payload(timeline, &frame).await;
+                            (frame, payload)
+                        };
+                        reading = Some(read.boxed());
+                        break;
+                    }
+                    Next::Say(message) => text(&message),
+                    Next::Vouch => {
+                        match super::begin::sign(streams, &watching.viewer, watching.right).await {
+                            Ok(receipt) => text(&ServerMessage::Receipt { receipt }),
+                            Err(error) => {
+                                tracing::error!(%error, "a receipt could not be signed");
+                                return TRY_LATER;
+                            }
+                        }
+                    }
+                };
+                if self.sink.feed(message).await.is_err() {
+                    return GONE;
+                }
+                flushing = true;
+            }
+            let listening = crediting.is_none() && watching.viewer.backlog() < MOST_BACKLOG;
+            tokio::select! {
+                () = streams.stop.cancelled() => return STOPPING,
+                () = self.seat.taken.cancelled() => return SEAT_TAKEN,
+                flushed = self.sink.flush(), if flushing => {
+                    if flushed.is_err() {
+                        return GONE;
+                    }
+                    if media_flushing {
+                        heard = Instant::now();
+                    }
+                    (flushing, media_flushing) = (false, false);
+                }
+                (frame, payload) = some(&mut reading) => {
+                    reading = None;
+                    let payload = match payload {
+                        Ok(payload) => payload,
+                        Err(error) => {
+                            tracing::error!(%error, file = frame.file, "media could not be read");
+                            return TRY_LATER;
+                        }
+                    };
+                    if frame.header.epoch != watching.viewer.epoch() {
+                        watching.viewer.dropped(&frame);
+                        continue;
+                    }
+                    metrics::counter!("millet_stream_bytes_total", "rung" => watching.viewer.rung().0.to_owned())
+                        .increment(frame.message_bytes());
+                    if self.sink.feed(binary(&frame, &payload)).await.is_err() {
+                        return GONE;
+                    }
+                    (flushing, media_flushing) = (true, true);
+                }
+                verdict = some(&mut crediting) => {
+                    crediting = None;
+                    match verdict {
+                        Ok(verdict) => answer(&mut watching.viewer, verdict),
+                        Err(Error::NotFound) => return NOT_FOUND,
+                        Err(Error::Malformed(_)) => return MALFORMED,
+                        Err(error) => {
+                            // Nothing was credited; the client keeps its intervals and reports again.
+                            tracing::error!(%error, "evidence could not be written");
+                            return TRY_LATER;
+                        }
+                    }
+                }
+                _ = ticks.tick() => {
+                    if heard.elapsed() >= SILENT_FOR {
+                        return GONE;
+                    }
+                    // While something is on its way out, its arrival tells as much as a ping.
+                    if !flushing {
+                        if self.sink.feed(Message::Ping(Bytes::new())).await.is_err() {
+                            return GONE;
+                        }
+                        flushing = true;
+                    }
+                }
+                message = self.stream.next(), if listening => {
+                    heard = Instant::now();
+                    let message = match message {
+                        Some(Ok(Message::Text(text))) => text,
+                        Some(Ok(Message::Ping(_) | Message::Pong(_))) => {
+                            if !allowance.take(heard) {
+                                return TOO_MANY_MESSAGES;
+                            }
+                            continue;
+                        }
+                        Some(Ok(Message::Binary(_))) => return MALFORMED,
+                        Some(Ok(Message::Close(_)) | Err(_)) | None => return GONE,
+                    };
+                    if !allowance.take(heard) {
+                        return TOO_MANY_MESSAGES;
+                    }
+                    let Ok(message) = serde_json::from_str::<ClientMessage>(&message) else {
+                        return MALFORMED;
+                    };
+                    match message {
+                        ClientMessage::Hello(_) => return MALFORMED,
+                        ClientMessage::Bye => return BYE,
+                        ClientMessage::Ack { bytes, buffer_ms } => {
+                            if watching.viewer.ack(bytes, buffer_ms, now_ms()) {
+                                metrics::counter!("millet_stalls_total").increment(1);
+                            }
+                        }
+                        ClientMessage::Seek { position_ms, epoch } => {
+                            watching.viewer.seek(position_ms, epoch);
+                        }
+                        ClientMessage::Pin { rung } => watching.viewer.pin(rung.as_deref()),
+                        ClientMessage::Budget { bytes } => watching.viewer.budget(bytes),
+                        ClientMessage::Played { intervals, receipt } => {
+                            self.learn(streams, watching, receipt.as_deref()).await;
+                            crediting = Some(self.credit(streams, watching, &intervals));
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// Takes up what a receipt of the same account and timeline shows; any other is ignored.
+    async fn learn(&self, streams: &Streams, watching: &mut Watching, receipt: Option<&str>) {
+        let Some(token) = receipt else { return };
+        if let Ok(Some(receipt)) = super::begin::read(streams, watching.right, token).await {
+            watching.viewer.learn(&receipt.delivered);
+        }
+    }
+
+    fn credit(
+        &self,
+        streams: &Streams,
+        watching: &Watching,
+        intervals: &[PlayedInterval],
+    ) -> BoxFuture<'static, Result<Verdict, Error>> {
+        let claims: Vec<Claim> = intervals
+            .iter()
+            .map(|interval| Claim {
+                id: interval.id,
+                from_ms: interval.from_ms,
+                until_ms: interval.until_ms,
+                rate_permille: interval.rate_permille,
+            })
+            .collect();
+        let delivered: Delivered = watching.viewer.delivered().clone();
+        let (right, session, duration_ms) =
+            (watching.right, watching.session, watching.duration_ms);
+        let (streams, device) = (streams.clone(), self.device);
+        async move {
+            // A learner may have left the course since the connection began.
+            let mut connection = streams.db.read().await?;
+            let right = MayWatch::prove(&mut connection, right.account(), right.timeline()).await?;
+            drop(connection);
+            let account = Account {
+                right,
+                session,
+                device,
+                duration_ms,
+                delivered: &delivered,
+            };
+            streams.evidence.credit(&account, &claims).await
+        }
+        .boxed()
+    }
+
+    async fn close(&mut self, end: Farewell) {
+        if end.code == 0 {
+            return;
+        }
+        tracing::debug!(code = end.code, reason = end.reason, "a stream ends");
+        let said = async {
+            if let Some(code) = end.problem {
+                let code = code.to_owned();
+                self.sink
+                    .send(text(&ServerMessage::Problem { code }))
+                    .await?;
+            }
+            let frame = CloseFrame {
+                code: end.code,
+                reason: Utf8Bytes::from_static(end.reason),
+            };
+            self.sink.send(Message::Close(Some(frame))).await?;
+            // The other side's answer ends the TCP connection in order.
+            while let Some(Ok(message)) = self.stream.next().await {
+                if matches!(message, Message::Close(_)) {
+                    break;
+                }
+            }
+            Ok::<_, axum::Error>(())
+        };
+        if !matches!(timeout(FAREWELL_WITHIN, said).await, Ok(Ok(()))) {
+            tracing::debug!("a viewer did not hear the farewell");
+        }
+    }
+}
+
+/// Waits for what is in progress; for ever when nothing is.
+async fn some<T>(pending: &mut Option<BoxFuture<'static, T>>) -> T {
+    match pending {
+        Some(future) => future.await,
+        None => std::future::pending().await,
+    }
+}
+
+fn answer(viewer: &mut Viewer, verdict: Verdict) {
+    viewer.say(ServerMessage::Credited {
+        ids: verdict.credited,
+        watched_permille: verdict.watched_permille,
+    });
+    for (id, reason) in verdict.refused {
+        metrics::counter!("millet_refused_intervals_total", "reason" => reason.word()).increment(1);
+        viewer.say(ServerMessage::RefusedInterval {
+            id,
+            reason: reason.word().to_owned(),
+        });
+    }
+    if verdict.outcome.lesson_completed {
+        viewer.say(ServerMessage::Completed {
+            lesson: true,
+            course: verdict.outcome.course_completed,
+        });
+    }
+}
+
+fn text(message: &ServerMessage) -> Message {
+    // Strings and numbers always serialise.
+    Message::Text(serde_json::to_string(message).unwrap_or_default().into())
+}
+
+/// Header and payload in one message. The one copy of the payload: a WebSocket message is contiguous.
+fn binary(frame: &Frame, payload: &Bytes) -> Message {
+    let mut message = BytesMut::with_capacity(HEADER_BYTES + payload.len());
+    message.put_slice(&frame.header.encode());
+    message.put_slice(payload);
+    Message::Binary(message.freeze())
+}
+
+/// How many messages a client may still send.
+struct Allowance {
+    left: f64,
+    at: Instant,
+}
+
+impl Allowance {
+    fn new() -> Self {
+        Self {
+            left: MESSAGES_AT_ONCE,
+            at: Instant::now(),
+        }
+    }
+
+    fn take(&mut self, now: Instant) -> bool {
+        let earned = now.duration_since(self.at).as_secs_f64() * MESSAGES_EACH_SECOND;
+        self.at = now;
+        self.left = (self.left + earned).min(MESSAGES_AT_ONCE) - 1.0;
+        self.left >= 0.0
+    }
+}
