@@ -35,6 +35,7 @@ static SOURCES: &[Asset] = files! {
     "player/buffers.js" => "../js/player/buffers.js", "text/javascript; charset=utf-8";
     "player/controls.js" => "../js/player/controls.js", "text/javascript; charset=utf-8";
     "player/evidence.js" => "../js/player/evidence.js", "text/javascript; charset=utf-8";
+    "player/leftovers.js" => "../js/player/leftovers.js", "text/javascript; charset=utf-8";
     "player/playback.js" => "../js/player/playback.js", "text/javascript; charset=utf-8";
     "player/session.js" => "../js/player/session.js", "text/javascript; charset=utf-8";
     "player/socket.js" => "../js/player/socket.js", "text/javascript; charset=utf-8";

@@ -99,33 +99,38 @@ export const MAX_WAITING = 500;
 
 export class Outbox {
   /**
-   * @param {string} scope learner and timeline
+   * @param {string} learner
+   * @param {string} timeline
    * @param {Promise<Shelf | null>} shelf null where the browser keeps nothing: then memory alone
    */
-  constructor(scope, shelf) {
-    this.scope = scope;
+  constructor(learner, timeline, shelf) {
+    this.learner = learner;
+    this.timeline = timeline;
     /** @type {Shelf | null} */
     this.shelf = null;
     /** @type {Map<string, Waiting>} */
     this.waiting = new Map();
-    /** Settles once the intervals of earlier visits are in the list. */
+    /** Settles once the intervals of earlier visits are in the list: all timelines with some. */
     this.ready = this.load(shelf);
   }
 
   /** @param {Promise<Shelf | null>} opening */
   async load(opening) {
     const shelf = await opening;
-    const earlier = (await shelf?.list(this.scope).catch(console.error)) ?? [];
+    const earlier = (await shelf?.list(this.learner).catch(console.error)) ?? [];
     for (const each of this.waiting.values()) shelf?.put(each);
-    for (const each of earlier) this.waiting.set(each.id, each);
+    for (const each of earlier) {
+      if (each.timeline === this.timeline) this.waiting.set(each.id, each);
+    }
     this.shelf = shelf;
+    return [...new Set(earlier.map((each) => each.timeline))];
   }
 
   /** @param {Interval} interval */
   put(interval) {
     const [oldest] = this.waiting.keys();
     if (oldest && this.waiting.size >= MAX_WAITING) this.settle([oldest]);
-    const waiting = { ...interval, scope: this.scope };
+    const waiting = { ...interval, learner: this.learner, timeline: this.timeline };
     this.waiting.set(interval.id, waiting);
     this.shelf?.put(waiting);
   }
@@ -146,7 +151,7 @@ export class Outbox {
     return [...this.waiting.values()]
       .sort((a, b) => a.from_ms - b.from_ms)
       .slice(0, most)
-      .map(({ scope, ...interval }) => interval);
+      .map(({ learner, timeline, ...interval }) => interval);
   }
 }
 
@@ -168,7 +173,7 @@ function openDatabase() {
   return new Promise((resolve, reject) => {
     const opening = indexedDB.open("millet-player", 1);
     opening.onupgradeneeded = () =>
-      opening.result.createObjectStore(STORE, { keyPath: "id" }).createIndex("scope", "scope");
+      opening.result.createObjectStore(STORE, { keyPath: "id" }).createIndex("learner", "learner");
     opening.onsuccess = () => resolve(opening.result);
     opening.onerror = () => reject(opening.error);
   });
@@ -184,9 +189,10 @@ function databaseShelf(database) {
     transaction.commit?.();
   };
   return {
-    list: (scope) =>
+    list: (learner) =>
       new Promise((resolve, reject) => {
-        const asked = database.transaction(STORE).objectStore(STORE).index("scope").getAll(scope);
+        const index = database.transaction(STORE).objectStore(STORE).index("learner");
+        const asked = index.getAll(learner);
         asked.onsuccess = () => resolve(asked.result);
         asked.onerror = () => reject(asked.error);
       }),
@@ -199,12 +205,12 @@ function databaseShelf(database) {
 export function storageShelf(storage) {
   const prefix = "millet.played.";
   return {
-    async list(scope) {
+    async list(learner) {
       const keys = Array.from({ length: storage.length }, (_, index) => storage.key(index) ?? "");
       return keys
         .filter((key) => key.startsWith(prefix))
         .map((key) => JSON.parse(storage.getItem(key) ?? "{}"))
-        .filter((waiting) => waiting.scope === scope);
+        .filter((waiting) => waiting.learner === learner);
     },
     put(waiting) {
       try {

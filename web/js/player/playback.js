@@ -23,12 +23,11 @@ export class Playback {
   /** @param {HTMLElement} section @param {HTMLVideoElement} video */
   constructor(section, video) {
     const { timeline = "", stream = "/stream", learner = "" } = section.dataset;
-    const scope = `${learner}.${timeline}`;
     this.section = section;
     this.video = video;
     this.durationMs = Number(section.dataset.durationMs ?? 0);
-    const outbox = new Outbox(scope, openShelf());
-    this.session = new Session(streamUrl(stream), timeline, scope, outbox, {
+    const outbox = new Outbox(learner, timeline, openShelf());
+    this.session = new Session(streamUrl(stream), outbox, {
       headMs: () => this.headMs(),
       storedMs: () => this.storedMs(),
       paused: () => !this.wanted,
@@ -56,6 +55,9 @@ export class Playback {
       pin: (rung) => this.session.pin(rung),
       budget: (bytes) => this.session.budget(bytes),
     });
+    this.still = document.createElement("canvas");
+    this.still.className = "player-still";
+    this.still.hidden = true;
     this.timer = 0;
     /** What the learner asked for; the element may be paused by a change of lanes. */
     this.wanted = false;
@@ -80,10 +82,12 @@ export class Playback {
     // The sources would load by themselves; they are for players without media source.
     for (const source of video.querySelectorAll("source")) source.remove();
     video.load();
-    /** @type {Record<string, () => void>} */
+    video.after(this.still);
+    /** @type {Record<string, () => unknown>} */
     const events = {
       timeupdate: () => this.look(),
       playing: () => this.look(),
+      loadeddata: () => video.videoWidth > 0 && (this.still.hidden = true),
       waiting: () => this.look(true),
       seeking: () => this.meter.close(),
       emptied: () => this.meter.close(),
@@ -160,11 +164,10 @@ export class Playback {
     const { buffers, session, video } = this;
     this.look(true);
     this.drops = 0;
-    const near = buffers.playing !== "none" && this.storedMs(toMs) > 1000;
     if (buffers.playing === "none" || video.readyState === 0) this.targetMs = toMs;
     else video.currentTime = toMs / 1000;
     this.begin();
-    if (!near) session.seek(toMs);
+    session.seek(toMs);
     this.keepPosition(toMs);
     this.tick();
   }
@@ -177,6 +180,7 @@ export class Playback {
 
   changed() {
     this.durationMs = this.session.ladder?.duration_ms ?? this.durationMs;
+    if (!this.session.expected().expectVideo) this.still.hidden = true;
     this.draw();
   }
 
@@ -249,8 +253,20 @@ export class Playback {
     if (lanes === "none" || lanes === buffers.playing) return;
     if (buffers.playing === "both") this.drops += 1;
     this.look(true);
+    this.freeze();
     this.targetMs = headMs;
     buffers.open(lanes, headMs, this.durationMs);
+  }
+
+  /** Keeps the last picture on the screen while the element begins anew or has sound alone. */
+  freeze() {
+    const { video } = this;
+    if (this.session.expected().expectVideo && video.videoWidth > 0) {
+      this.still.width = video.videoWidth;
+      this.still.height = video.videoHeight;
+      this.still.getContext("2d")?.drawImage(video, 0, 0);
+      this.still.hidden = false;
+    }
   }
 
   /** Plays when it should, and helps the element over holes. @param {number} now */

@@ -6,6 +6,7 @@ import { Controls } from "./controls.js";
 import { Playback } from "./playback.js";
 // Named here so that the browser asks for all of them at once: each level of imports is a round trip.
 import "./evidence.js";
+import "./leftovers.js";
 import "./session.js";
 import "./socket.js";
 import "./store.js";

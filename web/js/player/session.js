@@ -2,7 +2,8 @@
 /** The conversation with the server about one timeline: what is wanted, what came, what was played. */
 
 import { canPlay } from "./buffers.js";
-import { makeUuid, openStorage } from "./evidence.js";
+import { Outbox, makeUuid, openStorage } from "./evidence.js";
+import { PLAYED_AT_ONCE, handIn } from "./leftovers.js";
 import { Link } from "./socket.js";
 import { Lane, MOST_BYTES } from "./store.js";
 
@@ -17,26 +18,24 @@ const CODECS = {
   mp4a: 'audio/mp4; codecs="mp4a.40.2"',
 };
 
+const codecs = () => Object.entries(CODECS).flatMap(([name, mime]) => (canPlay(mime) ? [name] : []));
+
 /** Arrivals within this time share one acknowledgement. */
 const ACK_MS = 200;
 /** With nothing arriving, the server still hears of the buffer this often while it plays. */
 const QUIET_ACK_MS = 5000;
-/** Intervals in one message. */
-const PLAYED_AT_ONCE = 50;
 /** With less than this stored, silence of the server is suspicious. */
 const SCARCE_MS = 10_000;
 
 export class Session {
   /**
    * @param {string} url
-   * @param {string} timeline
-   * @param {string} scope learner and timeline
    * @param {import("./evidence.js").Outbox} outbox
    * @param {import("./types.js").SessionUser} user
    */
-  constructor(url, timeline, scope, outbox, user) {
-    this.timeline = timeline;
-    this.scope = scope;
+  constructor(url, outbox, user) {
+    this.timeline = outbox.timeline;
+    this.scope = `${outbox.learner}.${outbox.timeline}`;
     this.outbox = outbox;
     this.user = user;
     this.storage = openStorage();
@@ -46,6 +45,7 @@ export class Session {
     this.ladder = null;
     this.rung = "";
     this.pinned = "auto";
+    /** Most bytes of this visit, 0 for no limit. */
     this.budgetBytes = 0;
     this.budgetReached = false;
     this.watchedPermille = -1;
@@ -68,7 +68,7 @@ export class Session {
       state: (state) => this.user.linked(state),
       expecting: () => this.user.storedMs() < SCARCE_MS && !this.budgetReached,
     });
-    void outbox.ready.then(() => this.sendPlayed());
+    void outbox.ready.then((timelines) => this.handIn(timelines));
   }
 
   /** @returns {ClientMessage} */
@@ -81,13 +81,25 @@ export class Session {
       type: "hello",
       timeline: this.timeline,
       session: this.id,
-      position_ms: Math.round(this.user.headMs()),
-      codecs: Object.entries(CODECS).flatMap(([name, mime]) => (canPlay(mime) ? [name] : [])),
+      position_ms: Math.round(this.missingMs(this.user.headMs()) ?? this.user.headMs()),
+      codecs: codecs(),
       pin: this.pinned === "auto" ? null : this.pinned,
-      budget_bytes: this.budgetBytes || null,
+      budget_bytes: this.leftBytes(),
       resume: this.resume(),
       receipt: this.recall("receipt"),
     };
+  }
+
+  /** What earlier visits could not settle, of this lesson or another, one after the other. @param {string[]} timelines */
+  async handIn(timelines) {
+    const { learner, shelf } = this.outbox;
+    for (const timeline of timelines) {
+      const own = timeline === this.timeline;
+      const outbox = own ? this.outbox : new Outbox(learner, timeline, Promise.resolve(shelf));
+      await outbox.ready;
+      const receipt = this.storage?.getItem(`millet.receipt.${learner}.${timeline}`) ?? null;
+      await handIn(this.link.url, outbox, codecs(), receipt);
+    }
   }
 
   /** What is stored already, so that it does not travel again. */
@@ -106,6 +118,16 @@ export class Session {
       audio_sequence: sound?.sequence ?? null,
       audio_part: sound?.part ?? null,
     };
+  }
+
+  /** Where the server must go on for a play from `atMs`, or null if it does so already. @param {number} atMs */
+  missingMs(atMs) {
+    const { hasAudio, expectVideo } = this.expected();
+    const missing = Object.values(this.lanes)
+      .filter(({ name }) => (name === "audio" ? hasAudio : expectVideo))
+      .filter((lane) => !lane.complete(atMs) && !lane.resumable(atMs))
+      .map((lane) => lane.coveredUntil(atMs));
+    return missing.length > 0 ? Math.min(...missing) : null;
   }
 
   /** @param {import("./types.js").Frame} frame @param {number} bytes */
@@ -201,9 +223,10 @@ export class Session {
   /** @param {number} toMs */
   seek(toMs) {
     this.seekLater = !this.welcomed;
-    if (!this.welcomed) return;
+    const missingMs = this.missingMs(toMs);
+    if (!this.welcomed || missingMs === null) return;
     this.epoch += 1;
-    this.link.send({ type: "seek", position_ms: Math.round(toMs), epoch: this.epoch });
+    this.link.send({ type: "seek", position_ms: Math.round(missingMs), epoch: this.epoch });
   }
 
   /** @param {string} rung */
@@ -216,7 +239,12 @@ export class Session {
   budget(bytes) {
     this.budgetBytes = bytes;
     this.budgetReached = false;
-    if (this.welcomed) this.link.send({ type: "budget", bytes: bytes || null });
+    if (this.welcomed) this.link.send({ type: "budget", bytes: this.leftBytes() });
+  }
+
+  /** What may still be sent: the server knows nothing of what came before a cut. */
+  leftBytes() {
+    return this.budgetBytes ? Math.max(0, this.budgetBytes - this.usedBytes) : null;
   }
 
   /** @param {number | null} index */

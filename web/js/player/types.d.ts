@@ -77,14 +77,11 @@ export type Sink = {
 };
 
 /** An interval as it waits on the device. */
-export type Waiting = Interval & {
-  /** Learner and timeline. */
-  scope: string;
-};
+export type Waiting = Interval & { learner: string; timeline: string };
 
 /** Where waiting intervals outlive the page. */
 export interface Shelf {
-  list(scope: string): Promise<Waiting[]>;
+  list(learner: string): Promise<Waiting[]>;
   put(waiting: Waiting): void;
   remove(id: string): void;
 }

@@ -100,25 +100,28 @@ const interval = (from_ms) => ({ id: makeUuid(), from_ms, until_ms: from_ms + 10
 
 test("what was not settled is there after a reload, for the same learner and timeline alone", async () => {
   const storage = new FakeStorage();
-  const open = async (scope) => {
-    const outbox = new Outbox(scope, Promise.resolve(storageShelf(storage)));
+  const open = async (learner, timeline = "t1") => {
+    const outbox = new Outbox(learner, timeline, Promise.resolve(storageShelf(storage)));
     await outbox.ready;
     return outbox;
   };
   const [one, two] = [interval(5000), interval(1000)];
-  const before = await open("ann.t1");
+  const before = await open("ann");
   before.put(one);
   before.put(two);
-  assert.deepEqual((await open("ann.t1")).list(50), [two, one]);
-  assert.deepEqual((await open("bob.t1")).list(50), []);
+  assert.deepEqual((await open("ann")).list(50), [two, one]);
+  assert.deepEqual((await open("bob")).list(50), []);
+  assert.deepEqual((await open("ann", "t2")).list(50), []);
+  assert.deepEqual(await (await open("ann", "t2")).ready, ["t1"], "another lesson's page hands it in");
+  assert.deepEqual(await (await open("bob")).ready, []);
   before.settle([one.id]);
-  assert.deepEqual((await open("ann.t1")).list(50), [two]);
+  assert.deepEqual((await open("ann")).list(50), [two]);
 });
 
 test("what was measured before the shelf opened is put on it", async () => {
   const storage = new FakeStorage();
   const early = interval(0);
-  const outbox = new Outbox("ann.t1", Promise.resolve(storageShelf(storage)));
+  const outbox = new Outbox("ann", "t1", Promise.resolve(storageShelf(storage)));
   outbox.put(early);
   await outbox.ready;
   assert.equal(storage.length, 1);
@@ -129,7 +132,7 @@ test("a full disk and a missing shelf lose nothing while the page lives", async 
   const storage = new FakeStorage();
   storage.setItem = () => { throw new DOMException("full", "QuotaExceededError"); };
   for (const shelf of [storageShelf(storage), null]) {
-    const outbox = new Outbox("ann.t1", Promise.resolve(shelf));
+    const outbox = new Outbox("ann", "t1", Promise.resolve(shelf));
     await outbox.ready;
     const kept = interval(0);
     outbox.put(kept);
@@ -138,7 +141,7 @@ test("a full disk and a missing shelf lose nothing while the page lives", async 
 });
 
 test("the outbox is bounded: the oldest gives way", async () => {
-  const outbox = new Outbox("ann.t1", Promise.resolve(null));
+  const outbox = new Outbox("ann", "t1", Promise.resolve(null));
   await outbox.ready;
   for (let at = 0; at <= MAX_WAITING; at += 1) outbox.put(interval(at * 1000));
   const listed = outbox.list(MAX_WAITING + 10);
