@@ -128,6 +128,13 @@ export class Controls {
     this.section.querySelector("[data-show=next]")?.removeAttribute("hidden");
   }
 
+  /** @param {number} bytes the limit of an earlier visit @returns {number} the limit that is shown */
+  budget(bytes) {
+    const select = /** @type {HTMLSelectElement | null} */ (this.control("budget"));
+    for (const option of select?.options ?? []) option.selected ||= option.value === String(bytes);
+    return Number(select?.value ?? 0);
+  }
+
   /** @param {number} atMs @param {number} durationMs */
   time(atMs, durationMs) {
     this.durationMs = durationMs;

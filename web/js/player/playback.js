@@ -77,6 +77,7 @@ export class Playback {
 
   mount() {
     this.controls.mount();
+    this.session.budgetBytes = this.controls.budget(this.session.budgetBytes);
     const { video } = this;
     const playing = !video.paused;
     // The sources would load by themselves; they are for players without media source.

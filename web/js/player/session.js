@@ -24,6 +24,8 @@ const codecs = () => Object.entries(CODECS).flatMap(([name, mime]) => (canPlay(m
 const ACK_MS = 200;
 /** With nothing arriving, the server still hears of the buffer this often while it plays. */
 const QUIET_ACK_MS = 5000;
+/** Where the device keeps the limit: whoever pays for data chooses it once. */
+const BUDGET = "millet.budget";
 /** With less than this stored, silence of the server is suspicious. */
 const SCARCE_MS = 10_000;
 
@@ -46,7 +48,7 @@ export class Session {
     this.rung = "";
     this.pinned = "auto";
     /** Most bytes of this visit, 0 for no limit. */
-    this.budgetBytes = 0;
+    this.budgetBytes = Number(this.storage?.getItem(BUDGET) ?? 0);
     this.budgetReached = false;
     this.watchedPermille = -1;
     /** Everything received in this visit. */
@@ -239,6 +241,7 @@ export class Session {
   budget(bytes) {
     this.budgetBytes = bytes;
     this.budgetReached = false;
+    this.write(BUDGET, String(bytes));
     if (this.welcomed) this.link.send({ type: "budget", bytes: this.leftBytes() });
   }
 
@@ -282,8 +285,13 @@ export class Session {
 
   /** @param {string} what @param {string} value */
   keep(what, value) {
+    this.write(`millet.${what}.${this.scope}`, value);
+  }
+
+  /** @param {string} key @param {string} value */
+  write(key, value) {
     try {
-      this.storage?.setItem(`millet.${what}.${this.scope}`, value);
+      this.storage?.setItem(key, value);
     } catch {
       // Storage is full: this visit goes on without a memory.
     }
