@@ -8,13 +8,13 @@ const folder = new URL("../", import.meta.url);
 /** What is sent: as `web/src/script.rs` leaves it. */
 function sent(source) {
   let inside = false;
-  const kept = source.split("\n").filter((line) => {
+  const kept = source.split("\n").flatMap((line) => {
     const text = line.trim();
-    if (inside || text.startsWith("/*")) {
-      inside = !text.endsWith("*/");
-      return false;
-    }
-    return text !== "" && !text.startsWith("//");
+    if (!inside && !text.startsWith("/*")) return text === "" || text.startsWith("//") ? [] : [line];
+    const end = text.indexOf("*/");
+    inside = end < 0;
+    const rest = inside ? "" : text.slice(end + 2).trim();
+    return rest === "" ? [] : [rest];
   });
   return `${kept.join("\n")}\n`;
 }
