@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
-use millet_server::app::{self, observe, operator, routes};
+use millet_server::app::{self, demo, observe, operator, routes};
 use millet_server::config::{Config, Settings};
 use millet_server::db::Db;
 use tokio::signal::unix::{SignalKind, signal};
@@ -33,6 +33,9 @@ enum Command {
     Serve {
         #[command(flatten)]
         common: Common,
+        /// Fill an empty installation with content to look at, and print how to sign in
+        #[arg(long)]
+        demo: bool,
     },
     /// Print the effective settings, with secrets masked
     Config {
@@ -110,7 +113,7 @@ fn fail(error: &dyn std::error::Error) -> ExitCode {
 
 async fn run(command: Command) -> Result<(), Failure> {
     match command {
-        Command::Serve { common } => serve(common.load()?).await,
+        Command::Serve { common, demo } => serve(common.load()?, demo).await,
         Command::Config { common } => {
             print!("{}", common.load()?.masked()?);
             Ok(())
@@ -175,7 +178,7 @@ async fn run(command: Command) -> Result<(), Failure> {
     }
 }
 
-async fn serve(config: Config) -> Result<(), Failure> {
+async fn serve(config: Config, with_demo: bool) -> Result<(), Failure> {
     observe::start_log(&config);
     let metrics = observe::start_metrics()?;
     let (mut interrupt, mut terminate) = (
@@ -183,6 +186,24 @@ async fn serve(config: Config) -> Result<(), Failure> {
         signal(SignalKind::terminate())?,
     );
     let running = app::start(config, metrics).await?;
+    if with_demo {
+        let filled = tokio::select! {
+            filled = Box::pin(demo::fill(&running.app)) => Some(filled),
+            _ = interrupt.recv() => None,
+            _ = terminate.recv() => None,
+        };
+        match filled {
+            Some(Ok(sign_ins)) => print_sign_ins(&sign_ins),
+            Some(Err(error)) => {
+                running.stop().await;
+                return Err(error.into());
+            }
+            None => {
+                running.stop().await;
+                return Ok(());
+            }
+        }
+    }
     // Scripts and tests wait for these two lines; they must not sit in a buffer.
     println!("listening on http://{}", running.address);
     println!("admin on http://{}", running.admin_address);
@@ -194,6 +215,17 @@ async fn serve(config: Config) -> Result<(), Failure> {
     tracing::info!("stopping");
     running.stop().await;
     Ok(())
+}
+
+fn print_sign_ins(sign_ins: &demo::SignIns) {
+    println!(
+        "\nDemo sign-ins, all with the password {}:",
+        sign_ins.password
+    );
+    for (name, what) in &sign_ins.names {
+        println!("  {name:10} {what}");
+    }
+    println!();
 }
 
 impl Common {

@@ -75,7 +75,7 @@ impl Mono {
         until: i64,
         out: &mut impl FnMut(&[f32]) -> Result<(), Error>,
     ) -> Result<(), Error> {
-        const QUIET: [f32; 4_800] = [0.0; 4_800];
+        static QUIET: [f32; 4_800] = [0.0; 4_800];
         while self.position < until {
             let part = (until - self.position).min(4_800);
             out(&QUIET[..usize::try_from(part).unwrap_or(0)])?;

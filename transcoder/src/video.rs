@@ -207,7 +207,8 @@ impl Pace {
                 .last
                 .as_ref()
                 .is_none_or(|last| shown.thumb.changed_permille(last) >= STILL_CHANGE_PERMILLE);
-        if !shown.cut && !(free && new) {
+        let wanted = shown.cut || (free && new);
+        if !wanted {
             return false;
         }
         self.slot = Some(slot);

@@ -2,6 +2,7 @@
 
 pub mod answer;
 pub mod assets;
+pub mod demo;
 pub mod guard;
 pub mod health;
 pub mod observe;

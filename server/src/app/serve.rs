@@ -20,10 +20,11 @@ use tower_http::compression::{CompressionLayer, DefaultPredicate};
 
 use super::{App, answer, guard, observe, routes};
 use crate::clock::Clock;
+use crate::completion::Completion;
 use crate::config::{Config, FORM_LIMIT_BYTES};
 use crate::db::{Db, OpenError};
 use crate::jobs::worker;
-use crate::learning::evidence::{Evidence, NobodyWatches};
+use crate::learning::evidence::Evidence;
 use crate::objects::{Objects, ObjectsError};
 use crate::people::limit::SignInLimit;
 use crate::people::password::Passwords;
@@ -80,7 +81,7 @@ pub async fn start(config: Config, metrics: PrometheusHandle) -> Result<Running,
     let objects = Objects::open(&config.objects).await?;
     let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
     let timelines = Timelines::new(objects.clone());
-    let evidence = Evidence::new(db.clone(), Clock::System, Arc::new(NobodyWatches));
+    let evidence = Evidence::new(db.clone(), Clock::System, Arc::new(Completion));
     let app = App {
         streams: Streams::new(
             db.clone(),

@@ -15,9 +15,9 @@ use crate::courses::publish;
 use crate::error::Error;
 use crate::households;
 use crate::id::{AccountId, CohortId, CourseId, LessonId};
-use crate::learning::access::MayWatch;
 use crate::learning::credentials::{self, Evidence, LessonEvidence};
 use crate::learning::enrolment::{self, Enrolment, Source};
+use crate::learning::evidence::{Outcome, Watched, WatchedFuture};
 use crate::learning::progress;
 use crate::learning::watched::Intervals;
 use crate::notices;
@@ -27,13 +27,20 @@ use crate::plans::fulfil;
 /// before the end.
 const MISSING_MS: i64 = 1_000;
 
-/// What a report of playback led to.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Outcome {
-    /// The lesson became complete.
-    pub lesson: bool,
-    /// The course became complete.
-    pub course: bool,
+/// Completes lessons and courses when evidence is credited.
+#[derive(Clone, Copy, Debug)]
+pub struct Completion;
+
+impl Watched for Completion {
+    fn watched<'a>(
+        &'a self,
+        connection: &'a mut AnyConnection,
+        account: AccountId,
+        lesson: LessonId,
+        now: Timestamp,
+    ) -> WatchedFuture<'a> {
+        Box::pin(watched(connection, account, lesson, now))
+    }
 }
 
 /// Enrols somebody, and lets the household's measures know.
@@ -69,33 +76,27 @@ pub async fn began(
     Ok(())
 }
 
-/// More of a timeline was played: completes what is complete now.
-///
-/// # Errors
-/// When the database fails; then the caller's transaction must not commit.
-pub async fn watched(
+/// More of a lesson was played: completes what is complete now.
+async fn watched(
     transaction: &mut AnyConnection,
-    who: MayWatch,
+    account: AccountId,
+    lesson: LessonId,
     now: Timestamp,
 ) -> Result<Outcome, Error> {
     let mut outcome = Outcome::default();
-    let (account, timeline) = (who.account(), who.timeline());
-    for enrolment in enrolment::showing(&mut *transaction, account, timeline).await? {
-        let version = publish::version(&mut *transaction, enrolment.version_id).await?;
-        let lessons = publish::lessons(&mut *transaction, enrolment.version_id).await?;
-        let shown = lessons
-            .iter()
-            .find(|lesson| lesson.timeline_id == Some(timeline));
-        let Some(lesson) = shown else { continue };
-        let played =
-            progress::of_timeline(&mut *transaction, account, lesson.lesson_id, timeline).await?;
-        if !is_enough(&played, lesson.duration_ms, version.required_percent) {
-            continue;
-        }
-        let percent = played.percent_of(lesson.duration_ms);
-        let one = lesson_done(transaction, &enrolment, lesson.lesson_id, percent, now).await?;
-        outcome.lesson |= one.lesson;
-        outcome.course |= one.course;
+    let Some(enrolment) = enrolment::showing(&mut *transaction, account, lesson).await? else {
+        return Ok(outcome);
+    };
+    let version = publish::version(&mut *transaction, enrolment.version_id).await?;
+    let lessons = publish::lessons(&mut *transaction, enrolment.version_id).await?;
+    let shown = lessons.iter().find(|shown| shown.lesson_id == lesson);
+    let Some((shown, timeline)) = shown.and_then(|shown| Some((shown, shown.timeline_id?))) else {
+        return Ok(outcome);
+    };
+    let played = progress::of_timeline(&mut *transaction, account, lesson, timeline).await?;
+    if is_enough(&played, shown.duration_ms, version.required_percent) {
+        let percent = played.percent_of(shown.duration_ms);
+        outcome = lesson_done(transaction, &enrolment, lesson, percent, now).await?;
     }
     Ok(outcome)
 }
@@ -117,11 +118,11 @@ pub async fn lesson_done(
     now: Timestamp,
 ) -> Result<Outcome, Error> {
     let (account, version) = (enrolment.account_id, enrolment.version_id);
-    let lesson =
+    let lesson_completed =
         progress::complete(&mut *transaction, account, lesson, version, percent, now).await?;
     Ok(Outcome {
-        lesson,
-        course: course_done(transaction, enrolment, now).await?,
+        lesson_completed,
+        course_completed: course_done(transaction, enrolment, now).await?,
     })
 }
 

@@ -153,7 +153,7 @@ async fn a_completed_course_issues_a_credential_and_fulfils_the_named_measure_on
         assert_eq!(status(&mut tx, others).await, "planned");
 
         let outcome = village.finish(&mut tx, 0).await;
-        assert!(outcome.lesson && outcome.course);
+        assert!(outcome.lesson_completed && outcome.course_completed);
         assert_eq!(status(&mut tx, named).await, "fulfilled");
         // One member cannot fulfil what another was named for.
         assert_eq!(status(&mut tx, others).await, "planned");
@@ -261,7 +261,7 @@ async fn a_learner_without_a_household_gets_a_credential_all_the_same() {
         let outcome = lesson_done(&mut tx, &enrolment, village.lesson, 100, NOW)
             .await
             .unwrap();
-        assert!(outcome.course);
+        assert!(outcome.course_completed);
         assert_eq!(
             credentials::of_account(&mut tx, account)
                 .await
@@ -282,7 +282,7 @@ async fn what_fails_midway_leaves_nothing() {
         tx.commit().await.unwrap();
 
         let mut tx = db.write().await.unwrap();
-        assert!(village.finish(&mut tx, 0).await.course);
+        assert!(village.finish(&mut tx, 0).await.course_completed);
         // The power goes before the commit.
         drop(tx);
         let mut connection = db.read().await.unwrap();

@@ -5,7 +5,7 @@ use sqlx::{AnyConnection, FromRow};
 use crate::clock::Timestamp;
 use crate::courses::proof::InCourse;
 use crate::error::Error;
-use crate::id::{AccountId, CohortId, CourseId, EnrolmentId, TimelineId, VersionId};
+use crate::id::{AccountId, CohortId, CourseId, EnrolmentId, LessonId, VersionId};
 use crate::people::Teacher;
 
 /// Who asked for the enrolment.
@@ -102,25 +102,26 @@ pub async fn find(
     .await?)
 }
 
-/// The learner's courses that show a timeline and are not complete.
+/// The learner's place on the course of a lesson, if the followed version has it and the course is
+/// not complete.
 ///
 /// # Errors
 /// When the database fails.
 pub async fn showing(
     connection: &mut AnyConnection,
     account: AccountId,
-    timeline: TimelineId,
-) -> Result<Vec<Enrolment>, Error> {
+    lesson: LessonId,
+) -> Result<Option<Enrolment>, Error> {
     Ok(sqlx::query_as(
-        "select distinct enrolment.id, enrolment.course_id, enrolment.version_id, \
+        "select enrolment.id, enrolment.course_id, enrolment.version_id, \
          enrolment.account_id, enrolment.completed_at from enrolment \
          join version_lesson shown on shown.version_id = enrolment.version_id \
-         where enrolment.account_id = $1 and shown.timeline_id = $2 \
+         where enrolment.account_id = $1 and shown.lesson_id = $2 \
          and enrolment.completed_at is null and enrolment.withdrawn_at is null",
     )
     .bind(account)
-    .bind(timeline)
-    .fetch_all(connection)
+    .bind(lesson)
+    .fetch_optional(connection)
     .await?)
 }
 

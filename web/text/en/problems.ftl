@@ -59,3 +59,4 @@ problem-checksum-mismatch = Bytes were damaged on the way
 next-checksum-mismatch = None of them were kept. Send them again.
 problem-tus-version = Another version of the upload protocol is needed
 next-tus-version = Nothing was kept. Use version 1.0.0.
+conflict-demo-not-empty = The demonstration wants an empty installation; nothing was changed.

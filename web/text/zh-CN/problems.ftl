@@ -59,3 +59,4 @@ problem-checksum-mismatch = 数据在途中损坏
 next-checksum-mismatch = 这部分没有保存，请重新发送。
 problem-tus-version = 需要另一版本的上传协议
 next-tus-version = 什么都没有保存。请使用 1.0.0 版。
+conflict-demo-not-empty = 演示内容只能装进空的系统，什么都没有改变。
