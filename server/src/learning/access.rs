@@ -145,6 +145,17 @@ impl MayWatch {
         })
     }
 
+    /// A proof out of nothing, for tests of rules that need none.
+    #[cfg(test)]
+    pub fn for_tests(account: AccountId, timeline: TimelineId, lesson: LessonId) -> Self {
+        Self {
+            account,
+            timeline,
+            lesson,
+            learner: true,
+        }
+    }
+
     /// Who.
     #[must_use]
     pub fn account(self) -> AccountId {

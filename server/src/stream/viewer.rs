@@ -221,6 +221,15 @@ impl Viewer {
         let Some((rendition, segment, chunk)) = lane.peek(&self.timeline) else {
             return Next::Wait;
         };
+        let frame = match lane.init_due() {
+            Some(_) => init(which, &lane, rendition, self.epoch),
+            None => media(which, &lane, rendition, segment, chunk, self.epoch),
+        };
+        let bytes = frame.message_bytes();
+        if self.budget.is_some_and(|left| left < bytes) {
+            self.budget_told = true;
+            return Next::Say(ServerMessage::BudgetReached);
+        }
         if self.leads(which) && self.vouched != Some((lane.place().segment, self.epoch)) {
             let until_ms = segment.start_ms.saturating_add(segment.duration_ms);
             let part = Part {
@@ -232,16 +241,7 @@ impl Viewer {
             self.vouched = Some((lane.place().segment, self.epoch));
             return Next::Vouch;
         }
-        let frame = match lane.init_due() {
-            Some(_) => init(which, &lane, rendition, self.epoch),
-            None => media(which, &lane, rendition, segment, chunk, self.epoch),
-        };
-        let bytes = frame.message_bytes();
         if let Some(left) = &mut self.budget {
-            if *left < bytes {
-                self.budget_told = true;
-                return Next::Say(ServerMessage::BudgetReached);
-            }
             *left -= bytes;
         }
         let media_ms = match frame.header.payload {

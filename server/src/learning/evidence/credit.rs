@@ -9,7 +9,7 @@ use crate::error::Error;
 use crate::id::{IntervalId, PlaySessionId};
 use crate::learning::access::MayWatch;
 use crate::learning::progress;
-use crate::learning::watched::Interval;
+use crate::learning::watched::{Interval, Intervals};
 
 /// Longest interval of one claim; players report every few seconds.
 pub const LONGEST_CLAIM_MS: i64 = 10 * 60 * 1000;
@@ -73,6 +73,7 @@ impl Evidence {
         let tx = &mut *transaction;
         store::open_session(&mut *tx, right, account.session, account.device, now).await?;
         let mut used = store::lock_clock(&mut *tx, right.account()).await?;
+        let mut taken = store::taken(&mut *tx, right.account(), past(now)).await?;
         let mut appended = false;
         for claim in claims {
             if let Some((whose, what)) = store::credited_before(&mut *tx, claim.id).await? {
@@ -84,15 +85,19 @@ impl Evidence {
                 }
                 continue;
             }
-            match judge(account, *claim, used, now) {
+            match judge(account, *claim, &taken, now) {
                 Ok((claim, wall)) => {
-                    let moved = store::move_clock(&mut *tx, right.account(), used, wall.until);
-                    if !moved.await? {
+                    let until = used.max(wall.until);
+                    if !store::move_clock(&mut *tx, right.account(), used, until).await? {
                         return Err(Error::Busy);
                     }
                     store::append_interval(&mut *tx, right, account.session, claim, wall, now)
                         .await?;
-                    used = wall.until;
+                    used = until;
+                    taken.add(Interval {
+                        from_ms: wall.from.0,
+                        until_ms: wall.until.0,
+                    });
                     appended = true;
                     verdict.credited.push(claim.id);
                 }
@@ -131,7 +136,7 @@ impl Evidence {
         claim: Claim,
         now: Timestamp,
     ) -> Result<bool, Error> {
-        let Ok((_, wall)) = judge(account, claim, Timestamp(0), now) else {
+        let Ok((_, wall)) = judge(account, claim, &Intervals::default(), now) else {
             return Ok(false);
         };
         store::another_session_used(
@@ -144,7 +149,7 @@ impl Evidence {
     }
 }
 
-/// The rules for one claim, given until when the clock is used up: the claim as it is credited and
+/// The rules for one claim, given the wall clock that is taken already: the claim as it is credited and
 /// the wall clock it takes.
 ///
 /// # Errors
@@ -152,7 +157,7 @@ impl Evidence {
 pub fn judge(
     account: &Account<'_>,
     mut claim: Claim,
-    used: Timestamp,
+    taken: &Intervals,
     now: Timestamp,
 ) -> Result<(Claim, Wall), Reason> {
     if claim.until_ms <= account.duration_ms.saturating_add(END_MS) {
@@ -167,19 +172,23 @@ pub fn judge(
     if claim.rate_permille > MOST_RATE_PERMILLE {
         return Err(Reason::FasterThanTime);
     }
-    let past = Timestamp(now.0 - i64::try_from(LONGEST_PAST.as_millis()).unwrap_or(0));
     let interval = Interval {
         from_ms: claim.from_ms,
         until_ms: claim.until_ms,
     };
     let wall = account
         .delivered
-        .pack(interval, used.max(past))
+        .pack(interval, past(now), taken)
         .ok_or(Reason::NotDelivered)?;
     if wall.until > now.after(SLACK) {
         return Err(Reason::FasterThanTime);
     }
     Ok((claim, wall))
+}
+
+/// Where the wall clock that can still be used begins.
+fn past(now: Timestamp) -> Timestamp {
+    Timestamp(now.0 - i64::try_from(LONGEST_PAST.as_millis()).unwrap_or(0))
 }
 
 /// A refused claim as it is kept: whatever numbers were sent.

@@ -6,7 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Timestamp;
-use crate::learning::watched::Interval;
+use crate::learning::watched::{Interval, Intervals};
 
 /// Parts kept; more are joined with their neighbours.
 const MOST_PARTS: usize = 64;
@@ -34,12 +34,13 @@ pub struct Part {
 #[serde(transparent)]
 pub struct Delivered(Vec<Part>);
 
-/// Wall clock that an interval takes up.
+/// Wall clock that an interval takes up: the free time between these moments. What others had taken
+/// before is not part of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Wall {
     /// Begin.
     pub from: Timestamp,
-    /// End; the account's clock is used up until here.
+    /// End.
     pub until: Timestamp,
 }
 
@@ -122,12 +123,16 @@ impl Delivered {
         }
     }
 
-    /// Packs an interval into the wall clock: each delivered part of it takes at least its length
-    /// at [`MOST_RATE_PERMILLE`], after `from` and after the part was there.
+    /// Packs an interval into the free wall clock: each delivered part of it takes its length at
+    /// [`MOST_RATE_PERMILLE`], after `from` and after the part was there, around what is `taken`
+    /// (in epoch milliseconds).
+    ///
+    /// The earliest free time is used. Such packing is work-conserving, so it ends no later than
+    /// any true course of events: honest claims fit in whatever order they are reported.
     ///
     /// `None` when the interval was not delivered. An edge of a few milliseconds may be missing.
     #[must_use]
-    pub fn pack(&self, interval: Interval, from: Timestamp) -> Option<Wall> {
+    pub fn pack(&self, interval: Interval, from: Timestamp, taken: &Intervals) -> Option<Wall> {
         let length = interval.until_ms - interval.from_ms;
         let (mut wall, mut missing) = (None::<Wall>, length);
         for part in &self.0 {
@@ -137,10 +142,10 @@ impl Delivered {
             }
             missing -= played;
             let begin = wall.map_or(from, |wall| wall.until).max(part.since);
-            let until = Timestamp(begin.0 + played * 1000 / MOST_RATE_PERMILLE);
+            let (begin, until) = take(taken, begin.0, played * 1000 / MOST_RATE_PERMILLE);
             wall = Some(Wall {
-                from: wall.map_or(begin, |wall| wall.from),
-                until,
+                from: wall.map_or(Timestamp(begin), |wall| wall.from),
+                until: Timestamp(until),
             });
         }
         let rounding = (length / 10).min(250);
@@ -152,6 +157,26 @@ impl Delivered {
     pub fn parts(&self) -> &[Part] {
         &self.0
     }
+}
+
+/// The first free `needed` milliseconds from `at` on: where they begin and where they end.
+fn take(taken: &Intervals, mut at: i64, mut needed: i64) -> (i64, i64) {
+    let mut begin = None;
+    for busy in taken.parts() {
+        if busy.until_ms <= at {
+            continue;
+        }
+        let free = busy.from_ms - at;
+        if free > 0 {
+            let begin = *begin.get_or_insert(at);
+            if free >= needed {
+                return (begin, at + needed);
+            }
+            needed -= free;
+        }
+        at = busy.until_ms;
+    }
+    (begin.unwrap_or(at), at + needed)
 }
 
 #[cfg(test)]
@@ -188,19 +213,26 @@ mod tests {
         let mut delivered = Delivered::default();
         delivered.add(part(0, 10_000, 1_000));
         delivered.add(part(10_000, 20_000, 500_000));
+        let free = Intervals::default();
         let interval = |from_ms, until_ms| Interval { from_ms, until_ms };
         assert_eq!(
-            delivered.pack(interval(0, 20_000), Timestamp(0)),
+            delivered.pack(interval(0, 20_000), Timestamp(0), &free),
             Some(Wall {
                 from: Timestamp(1_000),
                 until: Timestamp(508_000)
             })
         );
-        assert_eq!(delivered.pack(interval(15_000, 21_000), Timestamp(0)), None);
-        assert_eq!(delivered.pack(interval(30_000, 30_100), Timestamp(0)), None);
+        assert_eq!(
+            delivered.pack(interval(15_000, 21_000), Timestamp(0), &free),
+            None
+        );
+        assert_eq!(
+            delivered.pack(interval(30_000, 30_100), Timestamp(0), &free),
+            None
+        );
         assert!(
             delivered
-                .pack(interval(15_000, 20_001), Timestamp(0))
+                .pack(interval(15_000, 20_001), Timestamp(0), &free)
                 .is_some()
         );
     }

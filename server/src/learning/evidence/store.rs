@@ -10,6 +10,7 @@ use crate::clock::Timestamp;
 use crate::error::Error;
 use crate::id::{AccountId, IntervalId, LessonId, PlaySessionId, TimelineId};
 use crate::learning::access::MayWatch;
+use crate::learning::watched::{Interval, Intervals};
 
 const KEY_NAME: &str = "receipt_key";
 
@@ -88,6 +89,29 @@ pub async fn lock_clock(
     .fetch_one(connection)
     .await?;
     Ok(used)
+}
+
+/// The wall clock after `since` that was credited, in epoch milliseconds.
+///
+/// # Errors
+/// When the database fails.
+pub async fn taken(
+    connection: &mut AnyConnection,
+    account: AccountId,
+    since: Timestamp,
+) -> Result<Intervals, Error> {
+    let rows: Vec<(i64, i64)> = sqlx::query_as(
+        "select wall_from, wall_until from watch_interval \
+         where account_id = $1 and wall_until > $2",
+    )
+    .bind(account)
+    .bind(since)
+    .fetch_all(connection)
+    .await?;
+    Ok(Intervals::merge(
+        rows.into_iter()
+            .map(|(from_ms, until_ms)| Interval { from_ms, until_ms }),
+    ))
 }
 
 /// Moves the clock from `used` on; false when another transaction moved it meanwhile.
