@@ -24,6 +24,8 @@ const codecs = () => Object.entries(CODECS).flatMap(([name, mime]) => (canPlay(m
 const ACK_MS = 200;
 /** With nothing arriving, the server still hears of the buffer this often while it plays. */
 const QUIET_ACK_MS = 5000;
+/** A better picture may begin this far from the head: it needs time to arrive. */
+const SOON_MS = 3000;
 /** Where the device keeps the limit: whoever pays for data chooses it once. */
 const BUDGET = "millet.budget";
 /** With less than this stored, silence of the server is suspicious. */
@@ -226,15 +228,32 @@ export class Session {
   seek(toMs) {
     this.seekLater = !this.welcomed;
     const missingMs = this.missingMs(toMs);
-    if (!this.welcomed || missingMs === null) return;
+    if (this.welcomed && missingMs !== null) this.ask(missingMs);
+  }
+
+  /** @param {number} fromMs where the server goes on */
+  ask(fromMs) {
     this.epoch += 1;
-    this.link.send({ type: "seek", position_ms: Math.round(missingMs), epoch: this.epoch });
+    this.link.send({ type: "seek", position_ms: Math.round(fromMs), epoch: this.epoch });
   }
 
   /** @param {string} rung */
   pin(rung) {
     this.pinned = rung;
-    if (this.welcomed) this.link.send({ type: "pin", rung: rung === "auto" ? null : rung });
+    if (!this.welcomed) return;
+    this.link.send({ type: "pin", rung: rung === "auto" ? null : rung });
+    // A better picture is wanted now; for a lesser one what is stored is good enough.
+    if (this.bytesOf(rung) > this.bytesOf(this.rung)) {
+      const headMs = this.user.headMs();
+      const from = this.lanes.video.segmentAfter(headMs + SOON_MS);
+      if (from === undefined) this.seek(headMs);
+      else this.ask(from);
+    }
+  }
+
+  /** @param {string} id */
+  bytesOf(id) {
+    return this.ladder?.rungs.find((each) => each.id === id)?.bytes ?? 0;
   }
 
   /** @param {number} bytes 0 for no limit */

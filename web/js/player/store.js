@@ -122,6 +122,11 @@ export class Lane {
     return chunk.keyframe || this.name === "audio";
   }
 
+  /** Start of the first stored segment at or after `atMs`. @param {number} atMs */
+  segmentAfter(atMs) {
+    return this.chunks.find((chunk) => chunk.first && chunk.startMs >= atMs)?.startMs;
+  }
+
   /** Gives up what is farthest from the head, once there is too much. @param {number} headMs */
   trim(headMs) {
     while (this.bytes() > MOST_BYTES / 3) {
@@ -171,7 +176,7 @@ export function chooseLanes(now) {
     return pictureRanOut ? "audio" : "both";
   }
   if (now.current === "audio") {
-    const enough = Math.min(4000 * (1 + now.drops), 16_000);
+    const enough = Math.min(3000 * (1 + now.drops), 12_000);
     return now.videoMs >= enough || (now.videoMs > 1000 && now.nearEnd) ? "both" : "audio";
   }
   if (now.audioMs > 0 && now.videoMs > 0) return "both";

@@ -91,6 +91,17 @@ test("the browser is fed from the head's segment on, and again after a removal",
   assert.equal(video.next(3000).startMs, 2000);
 });
 
+test("a better picture takes the place of what is stored, from a segment on, as it arrives", () => {
+  const video = lane("video", range(0, 12));
+  assert.equal(video.segmentAfter(5000), 8000);
+  assert.equal(video.segmentAfter(17_000), undefined);
+  assert.equal(video.aheadMs(5000), 19_000);
+  video.add(chunk(4, { rendition: 2, epoch: 2 }));
+  video.add(chunk(5, { rendition: 2, epoch: 2 }));
+  assert.equal(video.aheadMs(5000), 7000);
+  assert.deepEqual(video.chunks.map((each) => each.rendition), [1, 1, 1, 1, 2, 2]);
+});
+
 test("the store is bounded: far behind goes first, near the head nothing", () => {
   const bytes = MOST_BYTES / 3 / 40;
   const video = lane("video", range(0, 60), { bytes });
