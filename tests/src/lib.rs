@@ -5,5 +5,6 @@
     reason = "a test kit ends a test by panicking"
 )]
 
+pub mod kit;
 pub mod servers;
 pub mod stream;

@@ -1,0 +1,186 @@
+//! A real Chromium at phone size.
+
+use std::path::Path;
+use std::process::Stdio;
+use std::time::Duration;
+
+use fantoccini::elements::Element;
+use fantoccini::{Client, ClientBuilder, Locator};
+use hyper_util::client::legacy::connect::HttpConnector;
+use serde_json::{Value, json};
+use tokio::io::{AsyncBufReadExt as _, BufReader};
+use tokio::process::{Child, Command};
+
+use super::until;
+use super::village::PASSWORD;
+
+/// Longest wait for anything on a page: a slow link carries it.
+const PATIENCE: Duration = Duration::from_secs(90);
+
+/// A browser of its own, with its driver.
+pub struct Browser {
+    client: Client,
+    _driver: Child,
+}
+
+impl Browser {
+    /// Opens a phone-sized browser.
+    pub async fn phone() -> Self {
+        let mut driver = Command::new("chromedriver")
+            .arg("--port=0")
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .kill_on_drop(true)
+            .spawn()
+            .expect("chromedriver: run `make test`");
+        let mut lines = BufReader::new(driver.stdout.take().unwrap()).lines();
+        let port = loop {
+            let line = lines
+                .next_line()
+                .await
+                .unwrap()
+                .expect("chromedriver ended");
+            if let Some(port) = line.split("on port ").nth(1) {
+                let digits: String = port.chars().take_while(char::is_ascii_digit).collect();
+                if line.contains("successfully") {
+                    break digits;
+                }
+            }
+        };
+        tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
+        let capabilities = json!({
+            "goog:chromeOptions": {
+                "args": [
+                    "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic",
+                    "--no-first-run", "--disable-background-networking",
+                    "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage",
+                    "--mute-audio", "--lang=en", "--window-size=500,900",
+                ],
+                "mobileEmulation": {
+                    "deviceMetrics": { "width": 360, "height": 740, "pixelRatio": 2.0, "touch": true }
+                },
+                "prefs": { "intl.accept_languages": "en" },
+            },
+            "goog:loggingPrefs": { "browser": "ALL" },
+        });
+        let Value::Object(capabilities) = capabilities else {
+            unreachable!()
+        };
+        let client = ClientBuilder::new(HttpConnector::new())
+            .capabilities(capabilities)
+            .connect(&format!("http://127.0.0.1:{port}"))
+            .await
+            .unwrap();
+        Self {
+            client,
+            _driver: driver,
+        }
+    }
+
+    /// The driver's client, for what is not here.
+    #[must_use]
+    pub fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// Opens a page.
+    pub async fn open(&self, url: &str) {
+        self.client.goto(url).await.unwrap();
+    }
+
+    /// Waits for an element.
+    pub async fn find(&self, css: &str) -> Element {
+        until(css, PATIENCE, || async {
+            self.client.find(Locator::Css(css)).await.ok()
+        })
+        .await
+    }
+
+    /// Whether there is such an element now.
+    pub async fn has(&self, css: &str) -> bool {
+        self.client.find(Locator::Css(css)).await.is_ok()
+    }
+
+    /// Clicks what may have to be waited for.
+    pub async fn click(&self, css: &str) {
+        until(&format!("click {css}"), PATIENCE, || async {
+            let element = self.client.find(Locator::Css(css)).await.ok()?;
+            element.click().await.ok()
+        })
+        .await;
+    }
+
+    /// Types into a field, whatever stood there before.
+    pub async fn fill(&self, css: &str, text: &str) {
+        let field = self.find(css).await;
+        field.clear().await.unwrap();
+        field.send_keys(text).await.unwrap();
+    }
+
+    /// Chooses a file in a file field.
+    pub async fn choose_file(&self, css: &str, path: &Path) {
+        self.find(css)
+            .await
+            .send_keys(path.to_str().unwrap())
+            .await
+            .unwrap();
+    }
+
+    /// Runs a script's body and returns what it returns.
+    pub async fn run(&self, script: &str) -> Value {
+        self.client.execute(script, Vec::new()).await.unwrap()
+    }
+
+    /// Waits until a script returns something true.
+    pub async fn wait(&self, what: &str, script: &str) -> Value {
+        self.wait_within(what, script, PATIENCE).await
+    }
+
+    /// The same with a patience of its own.
+    pub async fn wait_within(&self, what: &str, script: &str, within: Duration) -> Value {
+        until(what, within, || async {
+            let value = self.client.execute(script, Vec::new()).await.ok()?;
+            let is_true = !matches!(value, Value::Null | Value::Bool(false));
+            is_true.then_some(value)
+        })
+        .await
+    }
+
+    /// Words of the page.
+    pub async fn text(&self) -> String {
+        let value = self.run("return document.body.innerText").await;
+        value.as_str().unwrap_or_default().to_owned()
+    }
+
+    /// Path of the page.
+    pub async fn path(&self) -> String {
+        self.client.current_url().await.unwrap().path().to_owned()
+    }
+
+    /// Signs in through the form.
+    pub async fn sign_in(&self, origin: &str, name: &str) {
+        self.client.delete_all_cookies().await.unwrap();
+        self.open(&format!("{origin}/sign-in")).await;
+        self.fill("#name", name).await;
+        self.fill("#password", PASSWORD).await;
+        self.click("form[action='/sign-in'] button").await;
+        until("signed in", PATIENCE, || async {
+            (self.path().await != "/sign-in").then_some(())
+        })
+        .await;
+    }
+
+    /// Keeps a picture of the page in the folder that `MILLET_TEST_PICTURES` names, if it does.
+    pub async fn picture(&self, name: &str) {
+        if let Some(folder) = std::env::var_os("MILLET_TEST_PICTURES") {
+            let png = self.client.screenshot().await.unwrap();
+            std::fs::create_dir_all(&folder).unwrap();
+            std::fs::write(Path::new(&folder).join(format!("{name}.png")), png).unwrap();
+        }
+    }
+
+    /// Closes the browser.
+    pub async fn close(self) {
+        self.client.close().await.unwrap();
+    }
+}

@@ -1,0 +1,38 @@
+//! What whole-system tests are written with: a real server as its own process, a real browser, a
+//! bad link, real media, and a village that lives in the database.
+
+pub mod browser;
+pub mod engines;
+pub mod link;
+pub mod media;
+pub mod server;
+pub mod village;
+
+pub use browser::Browser;
+pub use engines::{Engines, Storage};
+pub use link::Link;
+pub use server::Server;
+pub use village::Village;
+
+use std::future::Future;
+use std::time::{Duration, Instant};
+
+/// Asks again until the answer is there; panics with `what` when it takes longer than `within`.
+///
+/// # Panics
+/// When the answer does not come.
+pub async fn until<T, F, Fut>(what: &str, within: Duration, mut ask: F) -> T
+where
+    F: FnMut() -> Fut,
+    Fut: Future<Output = Option<T>>,
+{
+    let deadline = Instant::now() + within;
+    loop {
+        if let Some(answer) = ask().await {
+            return answer;
+        }
+        assert!(Instant::now() < deadline, "not within {within:?}: {what}");
+        // The pause between two questions; the signal is the answer.
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
