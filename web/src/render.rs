@@ -125,6 +125,7 @@ impl Renderer {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::pages::learning::{Lesson, MyLearning};
     use crate::pages::people::SignIn;
 
     #[test]
@@ -144,5 +145,40 @@ mod tests {
             assert!(html.contains(&format!("lang=\"{}\"", language.code())));
             assert!(html.contains("&lt;b&gt;") && !html.contains("<script>"));
         }
+    }
+
+    /// In strict mode `#with` fails on null, although `#if` does not.
+    #[test]
+    fn pages_render_without_what_they_may_lack() {
+        let renderer = Renderer::new().unwrap();
+        let frame = Frame::default();
+        let nothing_yet = MyLearning {
+            next: None,
+            under_way: vec![],
+            completed: vec![],
+            credentials: vec![],
+        };
+        let text = Lesson {
+            course_id: "c".into(),
+            course_title: "Water".into(),
+            lesson_id: "l".into(),
+            title: "Wells".into(),
+            player: None,
+            text: vec!["Dig.".into()],
+            percent: 0,
+            required_percent: 90,
+            can_finish: true,
+            completed: false,
+            next_lesson: None,
+            credential: None,
+        };
+        assert!(
+            renderer
+                .render(&nothing_yet, &frame)
+                .unwrap()
+                .contains("/courses")
+        );
+        let html = renderer.render(&text, &frame).unwrap();
+        assert!(html.contains("Dig.") && !html.contains("data-player"));
     }
 }
