@@ -35,6 +35,8 @@ export class Controls {
   mount() {
     this.section.append(fragment(this.section, "data-player-controls").cloneNode(true));
     this.video.controls = false;
+    // Whoever has just touched the picture expects the keys to work.
+    this.video.tabIndex = -1;
     const { video } = this;
     this.on("toggle", "click", () => this.actions.toggle());
     this.on("back", "click", () => this.step(-STEP_MS));
