@@ -11,7 +11,7 @@ use bytes::{BufMut as _, Bytes, BytesMut};
 use futures_util::future::BoxFuture;
 use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{FutureExt as _, SinkExt as _, StreamExt as _};
-use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout};
 
 use super::Streams;
 use super::seats::Seat;
@@ -296,10 +296,8 @@ impl Connection {
                         }
                     }
                 }
+                () = sleep_until(heard + SILENT_FOR) => return GONE,
                 _ = ticks.tick() => {
-                    if heard.elapsed() >= SILENT_FOR {
-                        return GONE;
-                    }
                     // While something is on its way out, its arrival tells as much as a ping.
                     if !flushing {
                         if self.sink.feed(Message::Ping(Bytes::new())).await.is_err() {
