@@ -27,8 +27,8 @@ struct Flight {
     media_ms: u64,
     acked_before: u64,
     acked_before_ms: u64,
-    /// How often the window had been full.
-    full_before: u64,
+    /// How often there had been nothing to send.
+    idle_before: u64,
 }
 
 /// The account of one connection.
@@ -39,7 +39,7 @@ pub struct Credit {
     acked_ms: u64,
     flights: VecDeque<Flight>,
     media_ms: u64,
-    full: u64,
+    idle: u64,
     bandwidth_bps: Option<f64>,
     rtt_ms: Option<u64>,
     rtt_before_ms: Option<u64>,
@@ -70,9 +70,9 @@ impl Credit {
         self.sent - self.acked < self.window()
     }
 
-    /// It was not open when there was something to send.
-    pub fn was_full(&mut self) {
-        self.full += 1;
+    /// There is nothing to send: what is on its way does not fill the link.
+    pub fn idle(&mut self) {
+        self.idle += 1;
     }
 
     /// A message goes out.
@@ -88,7 +88,7 @@ impl Credit {
             media_ms,
             acked_before: self.acked,
             acked_before_ms: self.acked_ms,
-            full_before: self.full,
+            idle_before: self.idle,
         });
     }
 
@@ -121,7 +121,7 @@ impl Credit {
         let took_ms = now_ms.saturating_sub(flight.acked_before_ms);
         let sample =
             (bytes - flight.acked_before) as f64 * 8000.0 / took_ms.max(SHORTEST_SAMPLE_MS) as f64;
-        let limited = relaxed || self.full == flight.full_before;
+        let limited = relaxed || self.idle != flight.idle_before;
         self.bandwidth_bps = Some(match self.bandwidth_bps {
             None => sample,
             // A link that was not filled can be faster than the sample, never slower.
@@ -191,7 +191,6 @@ mod tests {
                 free_ms = free_ms.max(now_ms as f64) + chunk as f64 * 8000.0 / bps as f64;
                 arriving.push_back((free_ms as u64 + rtt_ms, sent));
             }
-            credit.was_full();
             assert!(credit.in_flight() < MOST_WINDOW + chunk);
         }
         assert!(arrived > 0);
@@ -229,6 +228,7 @@ mod tests {
         let (sent, before) = (credit.sent, credit.bandwidth_bps().unwrap());
         credit.acked(sent, 61_000, false);
         credit.sent(500, 0, 90_000);
+        credit.idle();
         credit.acked(sent + 500, 90_400, false);
         assert!(credit.bandwidth_bps().unwrap() >= before * 0.99);
     }

@@ -199,6 +199,7 @@ impl Viewer {
             return Next::Say(message);
         }
         if self.budget_told || self.ended || self.stored_ms() >= MOST_BUFFER_MS {
+            self.credit.idle();
             return Next::Wait;
         }
         let Some(mut which) = self.pick() else {
@@ -206,7 +207,6 @@ impl Viewer {
             return Next::Say(ServerMessage::End);
         };
         if !self.credit.is_open() {
-            self.credit.was_full();
             return Next::Wait;
         }
         if self.decides(which) && self.choose(now_ms) {
