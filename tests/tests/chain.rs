@@ -174,6 +174,10 @@ async fn learn(
     browser
         .wait("pictures move", &format!("{IS_PLAYING} 2"))
         .await;
+    let frames = browser
+        .run("return document.querySelector('video').getVideoPlaybackQuality().totalVideoFrames")
+        .await;
+    assert!(frames.as_i64().unwrap() > 0, "frames were really decoded");
     browser.picture("player").await;
     for at in [4, 9] {
         browser
@@ -205,13 +209,6 @@ async fn learn(
             Duration::from_secs(240),
         )
         .await;
-    let frames = browser
-        .run("return document.querySelector('video').getVideoPlaybackQuality().totalVideoFrames")
-        .await;
-    assert!(
-        frames.as_i64().unwrap() > 5,
-        "frames were really decoded: {frames}"
-    );
     browser.picture("ended").await;
     server
 }
