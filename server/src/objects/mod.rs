@@ -220,10 +220,10 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_file_is_stored_as_it_is() {
+    async fn a_file_of_several_parts_is_stored_as_it_is() {
         let (folder, stores) = both().await;
         let path = folder.path().join("source");
-        let content: Vec<u8> = (0..3_000_000_u32).map(|i| (i % 251) as u8).collect();
+        let content: Vec<u8> = (0..20_000_000_u32).map(|i| (i % 251) as u8).collect();
         std::fs::write(&path, &content).unwrap();
         for store in stores {
             let key = fresh("file");

@@ -8,11 +8,14 @@ use aws_sdk_s3::config::timeout::TimeoutConfig;
 use aws_sdk_s3::config::{BehaviorVersion, Credentials, Region};
 use aws_sdk_s3::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
 use aws_sdk_s3::primitives::ByteStream;
+use aws_sdk_s3::types::{CompletedMultipartUpload, CompletedPart};
 use aws_smithy_http_client::tls;
 use bytes::Bytes;
 
 use super::{Key, ObjectsError};
 
+/// Bytes of a part of a large file, and what storing one holds in memory.
+const PART_BYTES: usize = 8 << 20;
 /// Longest wait for one attempt of one call, so that a dead service is noticed.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -96,22 +99,93 @@ impl S3 {
     }
 
     pub(super) async fn put(&self, key: &Key, bytes: Bytes) -> Result<(), ObjectsError> {
-        self.put_stream(key, ByteStream::from(bytes)).await
-    }
-
-    pub(super) async fn put_file(&self, key: &Key, path: &Path) -> Result<(), ObjectsError> {
-        let body = ByteStream::from_path(path)
-            .await
-            .map_err(|error| ObjectsError::Service(error.to_string()))?;
-        self.put_stream(key, body).await
-    }
-
-    async fn put_stream(&self, key: &Key, body: ByteStream) -> Result<(), ObjectsError> {
         self.client
             .put_object()
             .bucket(&self.bucket)
             .key(key.as_str())
-            .body(body)
+            .body(ByteStream::from(bytes))
+            .send()
+            .await
+            .map_err(failed)?;
+        Ok(())
+    }
+
+    /// In parts that fit into memory, each signed whole: not every service takes a body that is
+    /// signed while it streams.
+    pub(super) async fn put_file(&self, key: &Key, path: &Path) -> Result<(), ObjectsError> {
+        let mut file = tokio::fs::File::open(path).await?;
+        let first = read_part(&mut file).await?;
+        if first.len() < PART_BYTES {
+            return self.put(key, first).await;
+        }
+        let begun = self
+            .client
+            .create_multipart_upload()
+            .bucket(&self.bucket)
+            .key(key.as_str())
+            .send()
+            .await
+            .map_err(failed)?;
+        let id = begun.upload_id().unwrap_or_default().to_owned();
+        let sent = self.put_parts(key, &id, first, &mut file).await;
+        if sent.is_err() {
+            let aborted = self
+                .client
+                .abort_multipart_upload()
+                .bucket(&self.bucket)
+                .key(key.as_str())
+                .upload_id(&id)
+                .send()
+                .await;
+            if let Err(error) = aborted {
+                // The service keeps the parts; they cost space and harm nothing.
+                tracing::warn!(error = %failed(error), "a broken upload could not be removed");
+            }
+        }
+        sent
+    }
+
+    async fn put_parts(
+        &self,
+        key: &Key,
+        id: &str,
+        first: Bytes,
+        file: &mut tokio::fs::File,
+    ) -> Result<(), ObjectsError> {
+        let mut parts = Vec::new();
+        let mut bytes = first;
+        for number in 1.. {
+            let part = self
+                .client
+                .upload_part()
+                .bucket(&self.bucket)
+                .key(key.as_str())
+                .upload_id(id)
+                .part_number(number)
+                .body(ByteStream::from(bytes))
+                .send()
+                .await
+                .map_err(failed)?;
+            let part = CompletedPart::builder()
+                .part_number(number)
+                .set_e_tag(part.e_tag)
+                .build();
+            parts.push(part);
+            bytes = read_part(file).await?;
+            if bytes.is_empty() {
+                break;
+            }
+        }
+        self.client
+            .complete_multipart_upload()
+            .bucket(&self.bucket)
+            .key(key.as_str())
+            .upload_id(id)
+            .multipart_upload(
+                CompletedMultipartUpload::builder()
+                    .set_parts(Some(parts))
+                    .build(),
+            )
             .send()
             .await
             .map_err(failed)?;
@@ -166,6 +240,14 @@ impl S3 {
             .map_err(failed)?;
         Ok(())
     }
+}
+
+/// The next part of a file; shorter at its end, empty after it.
+async fn read_part(file: &mut tokio::fs::File) -> Result<Bytes, ObjectsError> {
+    use tokio::io::AsyncReadExt as _;
+    let mut part = Vec::with_capacity(PART_BYTES);
+    file.take(PART_BYTES as u64).read_to_end(&mut part).await?;
+    Ok(part.into())
 }
 
 fn failed<E>(error: SdkError<E>) -> ObjectsError

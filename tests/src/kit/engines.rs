@@ -100,3 +100,16 @@ impl Storage {
         db
     }
 }
+
+impl Drop for Storage {
+    /// What the server said is what a failed test is understood by.
+    fn drop(&mut self) {
+        if std::thread::panicking()
+            && let Ok(log) = std::fs::read_to_string(self.folder.path().join("server.log"))
+        {
+            let lines: Vec<_> = log.lines().collect();
+            let tail = &lines[lines.len().saturating_sub(40)..];
+            eprintln!("--- the server's log\n{}\n---", tail.join("\n"));
+        }
+    }
+}
