@@ -247,7 +247,6 @@ pub fn course_path(course: CourseId) -> String {
 }
 
 /// Leads back to a course that was just enrolled on.
-#[must_use]
 pub fn enrolled(course: CourseId) -> Redirect {
     crate::people::view::done(&course_path(course), "enrolled")
 }

@@ -30,7 +30,6 @@ const DONE: [&str; 8] = [
 ];
 
 /// Leads to `path`, where the page says that `key` is done.
-#[must_use]
 pub fn done(path: &str, key: &'static str) -> Redirect {
     debug_assert!(DONE.contains(&key), "the page would say nothing");
     Redirect::to(&format!("{path}?done={key}"))

@@ -135,10 +135,7 @@ async fn carry(
 ) {
     let mut piece = vec![0_u8; PIECE];
     let mut idle_until = Instant::now();
-    loop {
-        let Ok(read) = from.read(&mut piece).await else {
-            break;
-        };
+    while let Ok(read) = from.read(&mut piece).await {
         if read == 0 {
             break;
         }

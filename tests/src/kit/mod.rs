@@ -2,17 +2,21 @@
 //! bad link, real media, and a village that lives in the database.
 
 pub mod browser;
+pub mod course;
 pub mod engines;
 pub mod link;
 pub mod media;
 pub mod server;
 pub mod village;
+pub mod visitor;
 
 pub use browser::Browser;
+pub use course::Course;
 pub use engines::{Engines, Storage};
 pub use link::Link;
 pub use server::Server;
 pub use village::Village;
+pub use visitor::Visitor;
 
 use std::future::Future;
 use std::time::{Duration, Instant};

@@ -1,0 +1,72 @@
+//! Somebody who talks to the server without a browser.
+
+use std::net::SocketAddr;
+
+use reqwest::header::{ACCEPT, ORIGIN};
+use reqwest::redirect::Policy;
+use reqwest::{Client, Method, RequestBuilder, Response};
+
+use super::village::PASSWORD;
+
+/// An HTTP client with cookies of its own that follows no redirect.
+pub struct Visitor {
+    client: Client,
+    origin: String,
+}
+
+impl Visitor {
+    /// Nobody in particular.
+    #[must_use]
+    pub fn anonymous(address: SocketAddr) -> Self {
+        Self {
+            client: Client::builder()
+                .cookie_store(true)
+                .redirect(Policy::none())
+                .build()
+                .unwrap(),
+            origin: format!("http://{address}"),
+        }
+    }
+
+    /// Signs in by the form.
+    ///
+    /// # Panics
+    /// When the sign-in is refused.
+    pub async fn signed_in(address: SocketAddr, name: &str) -> Self {
+        let visitor = Self::anonymous(address);
+        let answer = visitor
+            .post(
+                "/sign-in",
+                &[
+                    ("name", name),
+                    ("password", PASSWORD),
+                    ("next", "/learning"),
+                ],
+            )
+            .await;
+        assert_eq!(answer.status(), 303, "sign-in of {name}");
+        visitor
+    }
+
+    /// A request as a browser's page makes it.
+    pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        self.client
+            .request(method, format!("{}{path}", self.origin))
+            .header(ORIGIN, &self.origin)
+            .header(ACCEPT, "text/html")
+    }
+
+    /// Gets a page.
+    pub async fn get(&self, path: &str) -> Response {
+        self.request(Method::GET, path).send().await.unwrap()
+    }
+
+    /// Sends a form.
+    pub async fn post(&self, path: &str, fields: &[(&str, &str)]) -> Response {
+        self.request(Method::POST, path)
+            .form(fields)
+            .send()
+            .await
+            .unwrap()
+    }
+}
