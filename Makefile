@@ -2,8 +2,8 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 # Where .ci/install puts the tools it builds.
-export MILLET_TOOLS ?= /usr/local/lib/millet-tools
-export PATH := $(MILLET_TOOLS)/bin:$(PATH)
+export DEV_TOOLS ?= /usr/local/lib/millet-tools
+export PATH := $(DEV_TOOLS)/bin:$(PATH)
 # Name (or part of it) of the tests to run: make test T=chain
 T ?=
 

@@ -138,8 +138,7 @@ impl Config {
         }
         let settings: Settings = figment
             .merge(
-                Env::prefixed("MILLET_")
-                    .filter(|key| key != "config" && !key.starts_with("test_") && key != "bin"),
+                Env::prefixed("MILLET_").filter(|key| key != "config"),
             )
             .merge(Serialized::defaults(flags))
             .extract()

@@ -36,11 +36,15 @@ pub async fn same_origin(
     let allowed = if safe && !socket {
         true
     } else {
-        match headers.get(header::ORIGIN).map(HeaderValue::to_str) {
-            Some(Ok(origin)) => is_ours(&app, headers, origin),
-            Some(Err(_)) => false,
+        let named = |value: &HeaderValue| {
+            let origin = value.to_str();
+            origin.is_ok_and(|origin| is_ours(&app, headers, origin))
+        };
+        if headers.contains_key(header::ORIGIN) {
+            headers.get_all(header::ORIGIN).iter().all(named)
+        } else {
             // A socket always names its origin; an old browser's form may not.
-            None => !socket && !crossed_sites(headers),
+            !socket && !crossed_sites(headers)
         }
     };
     if !allowed {

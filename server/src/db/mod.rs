@@ -193,13 +193,13 @@ pub mod testing {
     use super::Db;
 
     /// Both engines, fresh and migrated. PostgreSQL must run (the test command brings it up):
-    /// its administration URL stands in `MILLET_TEST_POSTGRES`.
+    /// its administration URL stands in `TEST_POSTGRES`.
     pub async fn both() -> Vec<(Db, Option<tempfile::TempDir>)> {
         let folder = tempfile::tempdir().unwrap();
         let sqlite = Db::open(&format!("sqlite:{}/millet.db", folder.path().display()))
             .await
             .unwrap();
-        let admin_url = std::env::var("MILLET_TEST_POSTGRES")
+        let admin_url = std::env::var("TEST_POSTGRES")
             .expect("PostgreSQL is needed: run the tests by `make test`, which starts it");
         let admin = Db::open(&admin_url).await.unwrap();
         let name = format!("store_{}", uuid::Uuid::now_v7().simple());

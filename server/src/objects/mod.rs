@@ -185,7 +185,7 @@ mod tests {
         let local = Objects::open(&format!("file:{}", folder.path().display()))
             .await
             .unwrap();
-        let setting = std::env::var("MILLET_TEST_OBJECTS")
+        let setting = std::env::var("TEST_OBJECTS")
             .expect("Garage is needed: run the tests by `make test`, which starts it");
         let s3 = Objects::open(&setting).await.unwrap();
         (folder, vec![local, s3])

@@ -349,7 +349,7 @@ mod tests {
     fn declarations() -> String {
         let config = ts_rs::Config::default();
         let mut text = "// Made from server/src/stream/wire.rs; \
-                        MILLET_WRITE=1 cargo test -p millet-server protocol_d_ts writes it anew.\n"
+                        WRITE_TYPES=1 cargo test -p millet-server protocol_d_ts writes it anew.\n"
             .to_owned();
         for declaration in [
             PlayedInterval::decl(&config),
@@ -373,7 +373,7 @@ mod tests {
 
     #[test]
     fn protocol_d_ts_says_what_the_types_say() {
-        if std::env::var_os("MILLET_WRITE").is_some() {
+        if std::env::var_os("WRITE_TYPES").is_some() {
             std::fs::write(DECLARATIONS, declarations()).unwrap();
         }
         let checked_in = std::fs::read_to_string(DECLARATIONS).unwrap();

@@ -170,9 +170,9 @@ impl Browser {
         .await;
     }
 
-    /// Keeps a picture of the page in the folder that `MILLET_TEST_PICTURES` names, if it does.
+    /// Keeps a picture of the page in the folder that `TEST_PICTURES` names, if it does.
     pub async fn picture(&self, name: &str) {
-        if let Some(folder) = std::env::var_os("MILLET_TEST_PICTURES") {
+        if let Some(folder) = std::env::var_os("TEST_PICTURES") {
             let png = self.client.screenshot().await.unwrap();
             std::fs::create_dir_all(&folder).unwrap();
             std::fs::write(Path::new(&folder).join(format!("{name}.png")), png).unwrap();

@@ -36,7 +36,7 @@ impl Engines {
                 format!("sqlite:{}", folder.path().join("millet.db").display()),
                 format!("file:{}", folder.path().join("objects").display()),
             ),
-            Self::Grown => (fresh_postgres().await, setting("MILLET_TEST_OBJECTS")),
+            Self::Grown => (fresh_postgres().await, setting("TEST_OBJECTS")),
         };
         Storage {
             folder,
@@ -51,7 +51,7 @@ fn setting(name: &str) -> String {
 }
 
 async fn fresh_postgres() -> String {
-    let admin_url = setting("MILLET_TEST_POSTGRES");
+    let admin_url = setting("TEST_POSTGRES");
     let name = format!(
         "whole_{}",
         millet_server::id::JobId::new().to_string().replace('-', "")

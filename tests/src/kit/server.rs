@@ -26,7 +26,7 @@ pub struct Server {
 /// When it was not built.
 #[must_use]
 pub fn program(name: &str) -> PathBuf {
-    let folder = std::env::var_os("MILLET_BIN").map_or_else(
+    let folder = std::env::var_os("TEST_BIN").map_or_else(
         || {
             let mut test = std::env::current_exe().unwrap();
             test.pop();

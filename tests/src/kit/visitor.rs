@@ -1,7 +1,9 @@
 //! Somebody who talks to the server without a browser.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
+use reqwest::cookie::{CookieStore, Jar};
 use reqwest::header::{ACCEPT, ORIGIN};
 use reqwest::redirect::Policy;
 use reqwest::{Client, Method, RequestBuilder, Response};
@@ -11,6 +13,7 @@ use super::village::PASSWORD;
 /// An HTTP client with cookies of its own that follows no redirect.
 pub struct Visitor {
     client: Client,
+    cookies: Arc<Jar>,
     origin: String,
 }
 
@@ -18,14 +21,32 @@ impl Visitor {
     /// Nobody in particular.
     #[must_use]
     pub fn anonymous(address: SocketAddr) -> Self {
+        Self::with_cookies(format!("http://{address}"), Jar::default())
+    }
+
+    fn with_cookies(origin: String, cookies: Jar) -> Self {
+        let cookies = Arc::new(cookies);
         Self {
             client: Client::builder()
-                .cookie_store(true)
+                .cookie_provider(Arc::clone(&cookies))
                 .redirect(Policy::none())
                 .build()
                 .unwrap(),
-            origin: format!("http://{address}"),
+            cookies,
+            origin,
         }
+    }
+
+    /// The same person in another browser that knows the same cookies, as they are now.
+    #[must_use]
+    pub fn again(&self) -> Self {
+        let (url, copy) = (self.origin.parse().unwrap(), Jar::default());
+        if let Some(cookies) = self.cookies.cookies(&url) {
+            for cookie in cookies.to_str().unwrap().split("; ") {
+                copy.add_cookie_str(cookie, &url);
+            }
+        }
+        Self::with_cookies(self.origin.clone(), copy)
     }
 
     /// Signs in by the form.

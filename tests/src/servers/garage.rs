@@ -63,7 +63,7 @@ impl Garage {
 
 /// Where `make test` put it, else whatever the PATH has.
 fn program() -> PathBuf {
-    let tools = std::env::var_os("MILLET_TOOLS").map_or_else(
+    let tools = std::env::var_os("DEV_TOOLS").map_or_else(
         || PathBuf::from("/usr/local/lib/millet-tools"),
         PathBuf::from,
     );

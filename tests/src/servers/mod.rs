@@ -100,8 +100,8 @@ pub fn run(arguments: &[OsString]) -> Result<u8, ServersError> {
     }
     let status = Command::new(program)
         .args(rest)
-        .env("MILLET_TEST_POSTGRES", &postgres.url)
-        .env("MILLET_TEST_OBJECTS", &garage.setting)
+        .env("TEST_POSTGRES", &postgres.url)
+        .env("TEST_OBJECTS", &garage.setting)
         .env("AWS_ACCESS_KEY_ID", &garage.access_key)
         .env("AWS_SECRET_ACCESS_KEY", &garage.secret_key)
         .status()?;
