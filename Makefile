@@ -23,9 +23,9 @@ run:
 
 test:
 	@.ci/install test
-	cargo build --workspace
 	cd web && npm test --silent
-	cargo run --quiet -p millet-tests --bin test-servers -- cargo nextest run --workspace $(T)
+	cargo build --workspace --all-targets
+	./target/debug/test-servers cargo nextest run --workspace $(T)
 
 lint:
 	@.ci/install lint
@@ -37,7 +37,7 @@ lint:
 bench:
 	@.ci/install bench
 	cargo build --release --workspace
-	cargo run --quiet --release -p millet-tests --bin test-servers -- ./target/release/bench
+	./target/release/bench
 
 fmt:
 	cargo fmt --all

@@ -137,9 +137,7 @@ impl Config {
             figment = figment.merge(Toml::file_exact(path));
         }
         let settings: Settings = figment
-            .merge(
-                Env::prefixed("MILLET_").filter(|key| key != "config"),
-            )
+            .merge(Env::prefixed("MILLET_").filter(|key| key != "config"))
             .merge(Serialized::defaults(flags))
             .extract()
             .map_err(|error| ConfigError::Refused(Box::new(error)))?;

@@ -107,6 +107,15 @@ impl Server {
         format!("http://{}{path}", self.address)
     }
 
+    /// Its process.
+    ///
+    /// # Panics
+    /// When it has ended.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.child.id().unwrap()
+    }
+
     /// As when the power goes: no signal that it could handle.
     pub async fn kill(mut self) {
         self.child.kill().await.unwrap();

@@ -1,4 +1,4 @@
-// Made from server/src/stream/wire.rs; MILLET_WRITE=1 cargo test -p millet-server protocol_d_ts writes it anew.
+// Made from server/src/stream/wire.rs; WRITE_TYPES=1 cargo test -p millet-server protocol_d_ts writes it anew.
 
 export type Interval = {
 /**

@@ -35,7 +35,7 @@ pub(super) async fn create(
 ) -> Result<CourseId, Error> {
     let mut draft = Draft::new("养蜂入门", "zh-CN")?;
     draft.description = "零基础学养蜂：蜂箱怎么放，春天怎么管，什么时候取蜜。\n\n\
-        全部课程不到十分钟流量，手机就能学。"
+        流量省，手机就能学，网断了也不丢进度。"
         .to_owned();
     // ISCED-F 2013: crop and livestock production.
     draft.isced_field = "0811".to_owned();

@@ -1,0 +1,157 @@
+//! Speed and memory as ratios to nginx, which serves the same bytes from files in the same run.
+//!
+//! Figures, not tests: nothing here passes or fails.
+
+pub mod frames;
+pub mod nginx;
+pub mod pages;
+pub mod process;
+pub mod viewers;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use millet_server::completion;
+use millet_server::id::AccountId;
+use millet_server::learning::enrolment::Source;
+use millet_server::people::accounts::{self, NewAccount};
+use millet_server::people::session;
+
+use crate::kit::{Course, Engines, Server, Storage, Village, media};
+use crate::stream::host::Person;
+use nginx::Nginx;
+
+/// Length of the lecture that everything is measured with, seconds.
+const LECTURE_S: u32 = 120;
+
+/// One lesson, served by Millet and as HLS by nginx.
+pub struct Bench {
+    storage: Storage,
+    village: Village,
+    server: Server,
+    course: Course,
+    nginx: Nginx,
+}
+
+impl Bench {
+    /// Prepares the lesson and starts both servers.
+    ///
+    /// # Panics
+    /// When a program is missing or the lesson is not prepared.
+    pub async fn start() -> Self {
+        let storage = Engines::Embedded.storage().await;
+        let village = Village::found(storage.db().await).await;
+        let server = Server::start(&storage).await;
+        let recording = media::lecture(storage.folder(), LECTURE_S);
+        let course = Course::publish(&storage, &village, &recording).await;
+        let prepared = prepared(&storage, &course);
+        let nginx = Nginx::start(&storage.folder().join("nginx"), &prepared).await;
+        Self {
+            storage,
+            village,
+            server,
+            course,
+            nginx,
+        }
+    }
+
+    /// Measures everything and prints it.
+    ///
+    /// # Panics
+    /// When a client fails.
+    pub async fn run(self) {
+        println!("{}\n", machine());
+        pages::run(&self.server, &self.nginx).await;
+        let learners = self.learners(viewers::VIEWERS).await;
+        viewers::run(&self.server, &self.nginx, &self.course, learners).await;
+        frames::run(&self.server, &self.nginx, &self.course).await;
+        assert!(self.server.stop().await, "the server did not stop in order");
+        drop(self.storage);
+    }
+
+    /// Learners of the course with sessions; `student` of the village is one more.
+    async fn learners(&self, count: usize) -> Vec<Person> {
+        let now = Village::now();
+        let mut tx = self.village.db.write().await.unwrap();
+        let mut learners = Vec::with_capacity(count);
+        for number in 0..count {
+            let name = format!("learner{number}");
+            let mut new = NewAccount::new(&name, &name, "").unwrap();
+            new.area = Some(self.village.area);
+            let account = accounts::create(&mut tx, &new, None, now).await.unwrap();
+            self.enrol(&mut tx, account).await;
+            let token = session::begin(&mut tx, account, "bench", now)
+                .await
+                .unwrap();
+            learners.push(Person {
+                account,
+                token: token.reveal().to_owned(),
+            });
+        }
+        self.enrol(&mut tx, self.village.student).await;
+        tx.commit().await.unwrap();
+        learners
+    }
+
+    async fn enrol(&self, connection: &mut sqlx::AnyConnection, account: AccountId) {
+        let now = Village::now();
+        let source = Source::Learner;
+        completion::enrol(
+            connection,
+            self.course.id,
+            account,
+            source,
+            account,
+            None,
+            now,
+        )
+        .await
+        .unwrap();
+    }
+}
+
+fn prepared(storage: &Storage, course: &Course) -> PathBuf {
+    let folder = storage.objects().strip_prefix("file:").unwrap();
+    PathBuf::from(folder)
+        .join("media")
+        .join(course.timeline.to_string())
+}
+
+/// Cores and memory, to be quoted beside every figure.
+fn machine() -> String {
+    let cores = std::thread::available_parallelism().map_or(0, std::num::NonZero::get);
+    let memory = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
+    let kib: u64 = memory
+        .lines()
+        .find_map(|line| line.strip_prefix("MemTotal:"))
+        .and_then(|rest| rest.split_whitespace().next()?.parse().ok())
+        .unwrap_or(0);
+    format!("{cores} cores, {} GiB, `make bench`", kib >> 20)
+}
+
+/// `a` beside `b`, and the ratio.
+pub(crate) fn row(what: &str, unit: &str, millet: f64, nginx: f64) {
+    let ratio = if nginx > 0.0 {
+        format!("{:.2}×", millet / nginx)
+    } else {
+        "–".to_owned()
+    };
+    println!("{what:<44} {millet:>10.2} {nginx:>10.2} {unit:<8} {ratio:>8}");
+}
+
+pub(crate) fn heading(what: &str) {
+    println!(
+        "\n{what:<44} {:>10} {:>10} {:<8} {:>8}",
+        "millet", "nginx", "", "ratio"
+    );
+}
+
+/// Middle value.
+pub(crate) fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied().unwrap_or(0.0)
+}
+
+pub(crate) fn seconds(time: Duration) -> f64 {
+    time.as_secs_f64()
+}
