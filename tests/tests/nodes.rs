@@ -8,11 +8,12 @@ use tokio::io::AsyncWriteExt as _;
 use tokio::process::Command;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn two_nodes_may_start_at_once_over_an_empty_database() {
+async fn several_nodes_may_start_at_once_over_an_empty_database() {
     for engines in Engines::ALL {
         let storage = engines.storage().await;
-        let (one, other) = tokio::join!(Server::start(&storage), Server::start(&storage));
-        for server in [&one, &other] {
+        let start = || Server::start(&storage);
+        let (one, two, three, four) = tokio::join!(start(), start(), start(), start());
+        for server in [&one, &two, &three, &four] {
             let ready = reqwest::get(server.url("/readyz")).await.unwrap();
             assert_eq!(ready.status(), 200, "{engines:?}");
             let alive: serde_json::Value = reqwest::get(server.url("/healthz"))
@@ -25,8 +26,9 @@ async fn two_nodes_may_start_at_once_over_an_empty_database() {
             let metrics = format!("http://{}/metrics", server.admin);
             assert_eq!(reqwest::get(metrics).await.unwrap().status(), 200);
         }
-        assert!(one.stop().await);
-        assert!(other.stop().await);
+        for server in [one, two, three, four] {
+            assert!(server.stop().await);
+        }
     }
 }
 

@@ -146,8 +146,9 @@ impl Db {
             None => None,
         };
         MIGRATIONS.run(&self.writers).await?;
-        let mut connection = self.writers.acquire().await?;
-        append_only::guard(&mut connection, self.engine).await?;
+        let mut transaction = self.write().await?;
+        append_only::guard(&mut transaction, self.engine).await?;
+        transaction.commit().await?;
         Ok(())
     }
 
@@ -195,6 +196,15 @@ pub mod testing {
     /// Both engines, fresh and migrated. PostgreSQL must run (the test command brings it up):
     /// its administration URL stands in `TEST_POSTGRES`.
     pub async fn both() -> Vec<(Db, Option<tempfile::TempDir>)> {
+        let all = unmigrated().await;
+        for (db, _) in &all {
+            db.migrate().await.unwrap();
+        }
+        all
+    }
+
+    /// The same without any table.
+    pub async fn unmigrated() -> Vec<(Db, Option<tempfile::TempDir>)> {
         let folder = tempfile::tempdir().unwrap();
         let sqlite = Db::open(&format!("sqlite:{}/millet.db", folder.path().display()))
             .await
@@ -212,10 +222,6 @@ pub mod testing {
         let mut url = url::Url::parse(&admin_url).unwrap();
         url.set_path(&name);
         let postgres = Db::open(url.as_str()).await.unwrap();
-        let all = vec![(sqlite, Some(folder)), (postgres, None)];
-        for (db, _) in &all {
-            db.migrate().await.unwrap();
-        }
-        all
+        vec![(sqlite, Some(folder)), (postgres, None)]
     }
 }
