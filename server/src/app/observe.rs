@@ -1,18 +1,23 @@
 //! Logs and figures: a request id on every line, and metrics for a listener of their own.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use axum::extract::{MatchedPath, Request};
 use axum::http::HeaderValue;
 use axum::middleware::Next;
 use axum::response::Response;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+use tokio::time::{MissedTickBehavior, interval};
+use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
 use crate::config::{Config, LogFormat};
+
+/// How often the recorder of the figures is tidied.
+const UPKEEP_EVERY: Duration = Duration::from_secs(5);
 
 /// Sends log lines to standard error; standard output stays for the listening lines.
 pub fn start_log(config: &Config) {
@@ -31,7 +36,23 @@ pub fn start_log(config: &Config) {
 /// # Errors
 /// When one is installed already.
 pub fn start_metrics() -> Result<PrometheusHandle, metrics_exporter_prometheus::BuildError> {
-    PrometheusBuilder::new().install_recorder()
+    let handle = PrometheusBuilder::new().install_recorder()?;
+    // Known from the start, so that "none yet" and "no such figure" differ.
+    metrics::gauge!("millet_viewers").set(0.0);
+    metrics::counter!("millet_stalls_total").increment(0);
+    Ok(handle)
+}
+
+/// Takes in what histograms gathered; without it they would grow until somebody reads `/metrics`.
+pub async fn keep_metrics(metrics: PrometheusHandle, stop: CancellationToken) {
+    let mut tick = interval(UPKEEP_EVERY);
+    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            _ = tick.tick() => metrics.run_upkeep(),
+        }
+    }
 }
 
 /// Gives the request an id, a span and its place in the figures.

@@ -136,6 +136,8 @@ pub async fn start(config: Config, metrics: PrometheusHandle) -> Result<Running,
     });
     let public =
         axum::serve(listener, service).with_graceful_shutdown(app.stop.clone().cancelled_owned());
+    app.tasks
+        .spawn(observe::keep_metrics(metrics.clone(), app.stop.clone()));
     let metrics_router = Router::new().route(
         "/metrics",
         get(move || std::future::ready(metrics.render())),

@@ -2,14 +2,17 @@
 //! and nowhere else.
 
 mod append_only;
+mod transaction;
 
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
 use sqlx::pool::PoolConnection;
-use sqlx::{Any, AnyPool, ConnectOptions, Executor, Transaction};
+use sqlx::{Any, AnyPool, ConnectOptions, Executor};
+
+pub use transaction::Transaction;
 
 /// Connections that only read, for each node.
 const READERS: u32 = 8;
@@ -173,11 +176,13 @@ impl Db {
     ///
     /// # Errors
     /// When no connection is free in time or the engine is gone.
-    pub async fn write(&self) -> Result<Transaction<'static, Any>, sqlx::Error> {
-        match self.engine {
-            Engine::Sqlite => self.writers.begin_with("begin immediate").await,
-            Engine::Postgres => self.writers.begin().await,
-        }
+    pub async fn write(&self) -> Result<Transaction, sqlx::Error> {
+        let asked = Instant::now();
+        let begun = match self.engine {
+            Engine::Sqlite => self.writers.begin_with("begin immediate").await?,
+            Engine::Postgres => self.writers.begin().await?,
+        };
+        Ok(Transaction::new(begun, asked))
     }
 
     /// Closes all connections, after the work that is under way.

@@ -4,6 +4,7 @@
 //! renews, and every change it makes is conditional on still holding it.
 
 pub mod adopt;
+pub mod figures;
 pub mod node;
 pub mod prepared;
 pub mod store;

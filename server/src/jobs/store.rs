@@ -114,6 +114,21 @@ pub async fn next(connection: &mut AnyConnection, now: Timestamp) -> Result<Opti
     Ok(next.map(|(job,)| job))
 }
 
+/// How many jobs wait and run.
+///
+/// # Errors
+/// When the database fails.
+pub async fn open(connection: &mut AnyConnection) -> Result<[(Status, i64); 2], Error> {
+    let (queued, running): (i64, i64) = sqlx::query_as(
+        "select cast(coalesce(sum(case when status = 'queued' then 1 else 0 end), 0) as bigint), \
+         cast(coalesce(sum(case when status = 'running' then 1 else 0 end), 0) as bigint) \
+         from job where status in ('queued', 'running')",
+    )
+    .fetch_one(connection)
+    .await?;
+    Ok([(Status::Queued, queued), (Status::Running, running)])
+}
+
 /// Renews the lease and writes down how far the work is; false when the lease is lost.
 ///
 /// # Errors

@@ -14,7 +14,9 @@ use tokio_util::task::TaskTracker;
 
 use super::adopt::{self, Adopted};
 use super::node::Node;
-use super::{LEASE, Lease, PROGRESS_EVERY, RENEW_EVERY, Setback, Status, Step, store, transcoder};
+use super::{
+    LEASE, Lease, PROGRESS_EVERY, RENEW_EVERY, Setback, Status, Step, figures, store, transcoder,
+};
 use crate::clock::Clock;
 use crate::db::Db;
 use crate::error::Error;
@@ -77,6 +79,7 @@ pub async fn start(
     for number in 0..workers {
         tasks.spawn(work(context.clone(), Arc::clone(&node), number));
     }
+    tasks.spawn(figures::run(context.clone()));
     tasks.spawn(uploads::sweep::run(context));
     Ok(())
 }
@@ -121,6 +124,7 @@ pub async fn one(context: &Context, owner: &str, work: &Path) -> Result<Option<E
         tracing::warn!(%error, "a work folder is left until the next start");
     }
     let ended = ended?;
+    figures::ended(&ended);
     tracing::info!(job = %lease.job, attempt = lease.attempt, ?ended, "an attempt ended");
     if matches!(ended, Ended::Done | Ended::SetBack(Status::Refused)) {
         uploads::sweep::remove_parts(&context.db, &context.objects, lease.upload).await?;

@@ -31,16 +31,7 @@ impl Course {
     /// # Panics
     /// When the recording is not prepared in time.
     pub async fn publish(storage: &Storage, village: &Village, recording: &Path) -> Self {
-        let (draft, lesson) = Self::draft(village).await;
-        let receiver = Receiver {
-            db: village.db.clone(),
-            objects: Objects::open(storage.objects()).await.unwrap(),
-            clock: Clock::System,
-            stop: CancellationToken::new(),
-        };
-        enqueue_file(&receiver, &lesson, recording, "video/mp4", 1 << 30)
-            .await
-            .unwrap();
+        let (draft, lesson) = Self::upload(storage, village, recording).await;
         let timeline = until(
             "the recording is prepared",
             Duration::from_secs(180),
@@ -62,6 +53,28 @@ impl Course {
             lesson: lesson.lesson(),
             timeline,
         }
+    }
+
+    /// A draft whose only lesson has a recording that waits for a worker.
+    ///
+    /// # Panics
+    /// When the recording is refused.
+    pub async fn upload(
+        storage: &Storage,
+        village: &Village,
+        recording: &Path,
+    ) -> (InCourse<Teacher>, InLesson<Teacher>) {
+        let (draft, lesson) = Self::draft(village).await;
+        let receiver = Receiver {
+            db: village.db.clone(),
+            objects: Objects::open(storage.objects()).await.unwrap(),
+            clock: Clock::System,
+            stop: CancellationToken::new(),
+        };
+        enqueue_file(&receiver, &lesson, recording, "video/mp4", 1 << 30)
+            .await
+            .unwrap();
+        (draft, lesson)
     }
 
     /// A draft with one video lesson that has no recording yet.

@@ -49,6 +49,21 @@ impl Visitor {
         Self::with_cookies(self.origin.clone(), copy)
     }
 
+    /// Value of the session cookie, for clients of the stream.
+    ///
+    /// # Panics
+    /// When nobody is signed in.
+    #[must_use]
+    pub fn session_token(&self) -> String {
+        let cookies = self.cookies.cookies(&self.origin.parse().unwrap()).unwrap();
+        let (_, rest) = cookies
+            .to_str()
+            .unwrap()
+            .split_once("millet_session=")
+            .unwrap();
+        rest.split(';').next().unwrap_or_default().to_owned()
+    }
+
     /// Signs in by the form.
     ///
     /// # Panics
@@ -75,6 +90,13 @@ impl Visitor {
             .request(method, format!("{}{path}", self.origin))
             .header(ORIGIN, &self.origin)
             .header(ACCEPT, "text/html")
+    }
+
+    /// A request as a program makes it: problems come as JSON.
+    pub fn call(&self, method: Method, path: &str) -> RequestBuilder {
+        self.client
+            .request(method, format!("{}{path}", self.origin))
+            .header(ORIGIN, &self.origin)
     }
 
     /// Gets a page.
