@@ -4,6 +4,7 @@ use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::handler::Handler;
 use axum::http::Method;
+use axum::middleware::map_response;
 use axum::routing::{MethodFilter, MethodRouter, on};
 use serde::Serialize;
 
@@ -64,6 +65,12 @@ impl Route {
     /// For a handler that counts its body's bytes itself.
     fn with_body_of_any_length(mut self) -> Self {
         self.handler = self.handler.layer(DefaultBodyLimit::disable());
+        self
+    }
+
+    /// For the routes of tus 1.0.
+    fn with_tus_version(mut self) -> Self {
+        self.handler = self.handler.layer(map_response(tus::with_version));
         self
     }
 
@@ -280,27 +287,30 @@ pub fn table() -> Vec<Route> {
         get("/healthz", A::Anyone, health::alive),
         get("/readyz", A::Anyone, health::ready),
         get("/static/{*path}", A::Anyone, assets::serve),
-        route(Method::OPTIONS, "/uploads", A::Anyone, tus::options),
-        route(Method::POST, "/uploads", A::Teacher, tus::create),
-        route(Method::HEAD, "/uploads/{upload_id}", A::Teacher, tus::head),
+        route(Method::OPTIONS, "/uploads", A::Anyone, tus::options).with_tus_version(),
+        route(Method::POST, "/uploads", A::Teacher, tus::create).with_tus_version(),
+        route(Method::HEAD, "/uploads/{upload_id}", A::Teacher, tus::head).with_tus_version(),
         route(
             Method::PATCH,
             "/uploads/{upload_id}",
             A::Teacher,
             tus::patch,
-        ),
+        )
+        .with_tus_version(),
         route(
             Method::DELETE,
             "/uploads/{upload_id}",
             A::Teacher,
             tus::terminate,
-        ),
+        )
+        .with_tus_version(),
         route(
             Method::POST,
             "/uploads/{upload_id}",
             A::Teacher,
             tus::overridden,
-        ),
+        )
+        .with_tus_version(),
     ]
 }
 

@@ -30,7 +30,6 @@ const BODY_TYPE: &str = "application/offset+octet-stream";
 pub async fn options(State(config): State<Arc<Config>>) -> Response {
     let mut response = StatusCode::NO_CONTENT.into_response();
     let headers = response.headers_mut();
-    put(headers, "tus-resumable", VERSION);
     put(headers, "tus-version", VERSION);
     put(headers, "tus-extension", EXTENSIONS);
     put(
@@ -39,6 +38,18 @@ pub async fn options(State(config): State<Arc<Config>>) -> Response {
         &config.upload_max_bytes.to_string(),
     );
     put(headers, "tus-checksum-algorithm", "sha1");
+    response
+}
+
+/// What every answer about uploads says, a refusal too: the protocol's version here, and with a
+/// refusal of another version the ones that are spoken.
+pub async fn with_version(mut response: Response) -> Response {
+    let refused = response.status() == StatusCode::PRECONDITION_FAILED;
+    let headers = response.headers_mut();
+    put(headers, "tus-resumable", VERSION);
+    if refused {
+        put(headers, "tus-version", VERSION);
+    }
     response
 }
 
@@ -135,6 +146,10 @@ pub async fn patch(
     let mut connection = receiver.db.read().await?;
     InLesson::<Teacher>::prove(&mut connection, teacher.account(), upload.lesson_id).await?;
     drop(connection);
+    // A client that is behind learns that it is, not that its bytes are too many.
+    if i64::try_from(offset) != Ok(upload.offset_bytes) {
+        return Err(Error::Conflict("upload-offset"));
+    }
     if let Some(length) = number(&headers, "content-length")?
         && offset.saturating_add(length) > u64::try_from(upload.length_bytes).unwrap_or(0)
     {
@@ -172,9 +187,7 @@ pub async fn terminate(
     }
     transaction.commit().await?;
     sweep::remove_parts(&receiver.db, &receiver.objects, upload.id).await?;
-    let mut response = StatusCode::NO_CONTENT.into_response();
-    put(response.headers_mut(), "tus-resumable", VERSION);
-    Ok(response)
+    Ok(StatusCode::NO_CONTENT.into_response())
 }
 
 /// Methods that a proxy or an old client could not send, by `X-HTTP-Method-Override`.
@@ -271,7 +284,6 @@ fn number(headers: &HeaderMap, name: &'static str) -> Result<Option<u64>, Error>
 }
 
 fn state_headers(headers: &mut HeaderMap, offset: u64, expires_at: Timestamp) {
-    put(headers, "tus-resumable", VERSION);
     put(headers, "upload-offset", &offset.to_string());
     if let Some(date) = http_date(expires_at) {
         put(headers, "upload-expires", &date);
