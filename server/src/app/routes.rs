@@ -161,6 +161,11 @@ pub fn table() -> Vec<Route> {
             A::HouseholdHelper,
             plans::routes::household_page,
         ),
+        post(
+            "/support/households/{household_id}/cards",
+            A::HouseholdHelper,
+            plans::routes::print_card,
+        ),
         get("/support/verify", A::Helper, plans::routes::waiting_page),
         get(
             "/support/measures/{measure_id}",

@@ -117,6 +117,36 @@ impl InCourse<Teacher> {
     }
 }
 
+impl InCourse<Teacher> {
+    /// Whether a person belongs to the part of the tree where this teacher may teach this course.
+    /// A teacher enrols nobody else and hands out no cards elsewhere.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn reaches(
+        &self,
+        connection: &mut AnyConnection,
+        person: AccountId,
+    ) -> Result<bool, Error> {
+        let row: Option<(i64,)> = sqlx::query_as(
+            "select here.depth from course \
+             join area_closure here on here.descendant_id = course.area_id \
+             join account_grant on account_grant.area_id = here.ancestor_id \
+             join area_closure home on home.ancestor_id = account_grant.area_id \
+             join account person on person.home_area_id = home.descendant_id \
+             where course.id = $1 and account_grant.account_id = $2 \
+             and account_grant.role = 'teacher' and account_grant.revoked_at is null \
+             and person.id = $3 limit 1",
+        )
+        .bind(self.course)
+        .bind(self.account)
+        .bind(person)
+        .fetch_optional(connection)
+        .await?;
+        Ok(row.is_some())
+    }
+}
+
 impl InLesson<Teacher> {
     /// As [`InCourse::prove`] for the course of a lesson that is not removed.
     ///

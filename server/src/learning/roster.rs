@@ -82,7 +82,8 @@ pub fn read(text: &str) -> Result<Vec<(usize, String)>, Vec<LineError>> {
     }
 }
 
-/// Enrols everybody of the list; with any error nobody is enrolled.
+/// Enrols everybody of the list, who all belong to the teacher's area; with any error nobody is
+/// enrolled.
 ///
 /// # Errors
 /// [`Error::NotFound`] for a cohort of another course or a draft, or when the database fails.
@@ -107,14 +108,19 @@ pub async fn enrol(
     }
     let (mut found, mut errors) = (Vec::with_capacity(lines.len()), Vec::new());
     for (line, name) in lines {
-        match accounts::by_name_or_phone(&mut *connection, &name).await? {
-            Some(account) => found.push(account.id),
-            None => errors.push(LineError {
-                line,
-                column: name,
-                reason: "unknown",
-            }),
-        }
+        let account = match accounts::by_name_or_phone(&mut *connection, &name).await? {
+            Some(account) if course.reaches(&mut *connection, account.id).await? => account.id,
+            // Somebody elsewhere is answered like nobody: a list must not find out who there is.
+            _ => {
+                errors.push(LineError {
+                    line,
+                    column: name,
+                    reason: "unknown",
+                });
+                continue;
+            }
+        };
+        found.push(account);
     }
     if !errors.is_empty() {
         return Ok(Err(errors));

@@ -1,23 +1,28 @@
 //! A household's plan, for its people and its helper. Every look by a helper is written down.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use axum::extract::State;
+use axum::http::HeaderMap;
 use axum::response::Response;
-use millet_web::pages::{learning as learner_pages, support as pages};
+use millet_web::pages::{learning as learner_pages, people as people_pages, support as pages};
+use serde::Deserialize;
 use sqlx::AnyConnection;
 
 use super::store::{self, Load, MeasureRow};
 use crate::audit::{self, Entry};
 use crate::clock::{Clock, Timestamp};
+use crate::config::Config;
 use crate::db::Db;
 use crate::error::Error;
+use crate::form::Form;
 use crate::households;
 use crate::households::proof::InHousehold;
 use crate::households::store::HouseholdRow;
 use crate::id::{AccountId, HouseholdId, MeasureId};
 use crate::people::view::View;
-use crate::people::{Has, Helper, SignedIn, areas};
+use crate::people::{Has, Helper, SignedIn, admin_routes, areas, grants};
 
 /// `GET /plan`: one's own household's.
 ///
@@ -129,11 +134,55 @@ pub async fn household_page(
             .map(|member| pages::Member {
                 name: member.name,
                 relationship: member.relationship,
-                has_account: member.account_id.is_some(),
+                account_id: member.account_id.map(|account| account.to_string()),
             })
             .collect(),
         plan,
     })
+}
+
+/// `POST /support/households/{household_id}/cards`
+#[derive(Deserialize)]
+pub struct CardForm {
+    account_id: AccountId,
+    #[serde(default)]
+    single_use: String,
+}
+
+/// `POST /support/households/{household_id}/cards`: for a member who cannot type.
+///
+/// # Errors
+/// [`Error::NotFound`] for who is no member, [`Error::Conflict`] for a member with a role, who gets
+/// a card from an administrator.
+pub async fn print_card(
+    proof: InHousehold<Helper>,
+    view: View,
+    State(db): State<Db>,
+    State(clock): State<Clock>,
+    State(config): State<Arc<Config>>,
+    headers: HeaderMap,
+    Form(form): Form<CardForm>,
+) -> Result<Response, Error> {
+    let mut transaction = db.write().await?;
+    let members = households::store::members(&mut transaction, proof.household()).await?;
+    let member = form.account_id;
+    if !members.iter().any(|row| row.account_id == Some(member)) {
+        return Err(Error::NotFound);
+    }
+    if grants::has_any(&mut transaction, member).await? {
+        return Err(Error::Conflict("card-elsewhere"));
+    }
+    let card = admin_routes::card(
+        &mut transaction,
+        member,
+        proof.account(),
+        !form.single_use.is_empty(),
+        &config.origin(&headers),
+        clock.now(),
+    )
+    .await?;
+    transaction.commit().await?;
+    view.page(&people_pages::CardSheet { cards: vec![card] })
 }
 
 /// `GET /support/verify`

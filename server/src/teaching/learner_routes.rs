@@ -16,6 +16,7 @@ use crate::courses::store;
 use crate::db::Db;
 use crate::error::Error;
 use crate::form::{Form, empty_as_none};
+use crate::households::store as households;
 use crate::id::{AccountId, CohortId, CourseId};
 use crate::learning::roster::LineError;
 use crate::learning::{cohorts, enrolment, roster};
@@ -149,11 +150,12 @@ pub async fn add_cohort(
     Ok(done(&path(course.course()), "saved"))
 }
 
-/// `POST /teach/courses/{course_id}/cards`: for an enrolled learner who is nothing but a learner,
-/// so that a card never gives a teacher more than a teacher has.
+/// `POST /teach/courses/{course_id}/cards`: for an enrolled learner of the teacher's area who is
+/// nothing but a learner, so that a card never gives a teacher more than a teacher has. Whoever has
+/// a role or belongs to a household, whose plan the account shows, gets a card from others.
 ///
 /// # Errors
-/// [`Error::NotFound`] for who is not enrolled, [`Error::Forbidden`] for an account with a role.
+/// [`Error::NotFound`] for who is not enrolled, [`Error::Conflict`] for who gets a card elsewhere.
 pub async fn print_card(
     course: InCourse<Teacher>,
     view: View,
@@ -168,8 +170,13 @@ pub async fn print_card(
     enrolment::find(&mut transaction, course.course(), learner)
         .await?
         .ok_or(Error::NotFound)?;
-    if grants::has_any(&mut transaction, learner).await? {
-        return Err(Error::Forbidden);
+    let elsewhere = !course.reaches(&mut transaction, learner).await?
+        || grants::has_any(&mut transaction, learner).await?
+        || households::of_account(&mut transaction, learner)
+            .await?
+            .is_some();
+    if elsewhere {
+        return Err(Error::Conflict("card-elsewhere"));
     }
     let card = admin_routes::card(
         &mut transaction,

@@ -55,6 +55,33 @@ impl Course {
         }
     }
 
+    /// A published course whose only lesson is a text.
+    pub async fn text(village: &Village) -> (CourseId, LessonId) {
+        let now = Village::now();
+        let mut tx = village.db.write().await.unwrap();
+        let draft = Draft::new("Beekeeping", "en").unwrap();
+        let course = store::create(&mut tx, village.teacher, village.area, &draft, now)
+            .await
+            .unwrap();
+        let module = outline::add_module(&mut tx, &course, "Basics", now)
+            .await
+            .unwrap();
+        let kind = LessonKind::Text;
+        let lesson = outline::add_lesson(&mut tx, &course, module, "Hives", kind, now)
+            .await
+            .unwrap();
+        let body = "Bees live in hives.";
+        outline::edit_lesson(&mut tx, &course, lesson, "Hives", body, now)
+            .await
+            .unwrap();
+        let revision = store::draft(&mut tx, &course).await.unwrap().revision;
+        publish::publish(&mut tx, &course, revision, now)
+            .await
+            .unwrap();
+        tx.commit().await.unwrap();
+        (course.course(), lesson)
+    }
+
     /// A draft whose only lesson has a recording that waits for a worker.
     ///
     /// # Panics

@@ -52,8 +52,8 @@ pub struct Member {
     pub name: String,
     /// Code of the relationship to the head.
     pub relationship: String,
-    /// Whether the member has a learner account.
-    pub has_account: bool,
+    /// The member's learner account.
+    pub account_id: Option<String>,
 }
 
 /// A support plan.

@@ -1,0 +1,217 @@
+//! Accounts as people use them: passwords, phones, cards and languages.
+
+use millet_tests::kit::village::PASSWORD;
+use millet_tests::kit::{Course, Engines, Server, Village, Visitor};
+use reqwest::header::LOCATION;
+use reqwest::{Method, Response};
+
+/// Name, sign-in name and phone of a learner who is nothing else.
+const LEARNER: [&str; 3] = ["Zhao", "zhao", "+8613800000001"];
+
+struct School {
+    village: Village,
+    server: Server,
+    course: String,
+    admin: Visitor,
+    teacher: Visitor,
+}
+
+impl School {
+    /// A published course, its people, and a learner whom the administrator added.
+    async fn open(storage: &millet_tests::kit::Storage) -> Self {
+        let village = Village::found(storage.db().await).await;
+        let (course, _) = Course::text(&village).await;
+        let server = Server::start(storage).await;
+        let admin = Visitor::signed_in(server.address, "admin").await;
+        let teacher = Visitor::signed_in(server.address, "teacher").await;
+        let area = village.area.to_string();
+        let [name, sign_in_name, phone] = LEARNER;
+        let fields = [
+            ("name", name),
+            ("sign_in_name", sign_in_name),
+            ("phone", phone),
+            ("password", PASSWORD),
+            ("area_id", area.as_str()),
+        ];
+        let added = admin.post("/admin/accounts", &fields).await;
+        assert_eq!(added.status(), 303);
+        Self {
+            village,
+            server,
+            course: course.to_string(),
+            admin,
+            teacher,
+        }
+    }
+
+    async fn account(&self, sign_in_name: &str) -> String {
+        let mut connection = self.village.db.read().await.unwrap();
+        let (id,): (String,) = sqlx::query_as("select id from account where sign_in_name = $1")
+            .bind(sign_in_name)
+            .fetch_one(&mut *connection)
+            .await
+            .unwrap();
+        id
+    }
+
+    async fn list(&self, lines: &str) -> Response {
+        let path = format!("/teach/courses/{}/learners", self.course);
+        let fields = [("lines", lines), ("cohort_id", "")];
+        self.teacher.post(&path, &fields).await
+    }
+
+    async fn card_of_teacher(&self, account: &str, single_use: &str) -> Response {
+        let path = format!("/teach/courses/{}/cards", self.course);
+        let fields = [("account_id", account), ("single_use", single_use)];
+        self.teacher.post(&path, &fields).await
+    }
+
+    /// Takes a card in a browser of its own; returns the status and who is signed in then.
+    async fn take(&self, path: &str) -> (u16, bool) {
+        let browser = Visitor::anonymous(self.server.address);
+        let status = browser.post(path, &[]).await.status().as_u16();
+        let signed_in = browser.get("/learning").await.status() == 200;
+        (status, signed_in)
+    }
+}
+
+/// Path of the card that a page shows.
+async fn card_path(page: Response) -> String {
+    assert_eq!(page.status(), 200);
+    let text = page.text().await.unwrap();
+    let (_, rest) = text.split_once("/card/").unwrap();
+    let token: String = rest.chars().take_while(char::is_ascii_hexdigit).collect();
+    format!("/card/{token}")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_teacher_takes_over_nobody() {
+    for engines in Engines::ALL {
+        let storage = engines.storage().await;
+        let school = School::open(&storage).await;
+
+        // Somebody of another area enrols alone; no list reaches such a person.
+        let outsider = Visitor::signed_in(school.server.address, "outsider").await;
+        let enrol = format!("/courses/{}/enrol", school.course);
+        assert_eq!(outsider.post(&enrol, &[]).await.status(), 303);
+        let refused = school.list("zhao\nforeign-teacher\n").await;
+        assert_eq!(refused.status(), 422);
+        let words = refused.text().await.unwrap();
+        assert!(words.contains("foreign-teacher"), "{words}");
+        assert_eq!(school.list("zhao\nstudent\nhelper").await.status(), 303);
+
+        // Elsewhere, in a household, with a role: the card comes from others.
+        for person in ["outsider", "student", "helper"] {
+            let account = school.account(person).await;
+            let refused = school.card_of_teacher(&account, "").await;
+            assert_eq!(refused.status(), 409, "{person}");
+            let words = refused.text().await.unwrap();
+            assert!(!words.contains("/card/"), "{person}");
+        }
+        let nobody = school.account("admin").await;
+        assert_eq!(school.card_of_teacher(&nobody, "").await.status(), 404);
+        let learner = school.account("zhao").await;
+        let card = card_path(school.card_of_teacher(&learner, "").await).await;
+        assert_eq!(school.take(&card).await, (303, true));
+
+        // The helper prints for members of the own household only.
+        let cards = format!("/support/households/{}/cards", school.village.household);
+        let student = school.account("student").await;
+        let print = async |helper: &str, account: &str| {
+            let helper = Visitor::signed_in(school.server.address, helper).await;
+            helper.post(&cards, &[("account_id", account)]).await
+        };
+        let card = card_path(print("helper", &student).await).await;
+        assert_eq!(school.take(&card).await, (303, true));
+        assert_eq!(print("helper", &learner).await.status(), 404);
+        assert_eq!(print("foreign-helper", &student).await.status(), 404);
+        school.server.kill().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_card_works_as_often_as_it_says_and_until_the_next_one_is_printed() {
+    let storage = Engines::Embedded.storage().await;
+    let school = School::open(&storage).await;
+    assert_eq!(school.list("zhao").await.status(), 303);
+    let learner = school.account("zhao").await;
+
+    let once = card_path(school.card_of_teacher(&learner, "yes").await).await;
+    let looked = Visitor::anonymous(school.server.address).get(&once).await;
+    assert_eq!(looked.status(), 200, "a look does not use it up");
+    assert_eq!(school.take(&once).await, (303, true));
+    assert_eq!(school.take(&once).await, (401, false));
+
+    let often = card_path(school.card_of_teacher(&learner, "").await).await;
+    assert_eq!(school.take(&often).await, (303, true));
+    assert_eq!(school.take(&often).await, (303, true));
+    let path = format!("/admin/accounts/{learner}/cards");
+    let newer = card_path(school.admin.post(&path, &[]).await).await;
+    assert_eq!(school.take(&often).await, (401, false));
+    assert_eq!(school.take(&newer).await, (303, true));
+    school.server.kill().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_phone_signs_in_and_a_new_password_ends_the_other_sessions() {
+    for engines in Engines::ALL {
+        let storage = engines.storage().await;
+        let school = School::open(&storage).await;
+        let sign_in = async |name: &str, password: &str| {
+            let visitor = Visitor::anonymous(school.server.address);
+            let fields = [("name", name), ("password", password), ("next", "/account")];
+            let answer = visitor.post("/sign-in", &fields).await;
+            (answer.status().as_u16(), visitor)
+        };
+        let (status, phone) = sign_in("+86 138-0000-0001", PASSWORD).await;
+        assert_eq!(status, 303);
+        let (status, computer) = sign_in("ZHAO", PASSWORD).await;
+        assert_eq!(status, 303);
+
+        let change = async |old: &str, new: &str| {
+            let fields = [("old", old), ("password", new)];
+            phone.post("/account/password", &fields).await.status()
+        };
+        let new = "a quite different one";
+        assert!(change("not the old one", new).await.is_client_error());
+        assert_eq!(change(PASSWORD, "short").await, 422);
+        assert_eq!(computer.get("/account").await.status(), 200);
+        assert_eq!(change(PASSWORD, new).await, 303);
+        assert_eq!(phone.get("/account").await.status(), 200);
+        assert_eq!(computer.get("/account").await.status(), 303);
+        assert_eq!(sign_in("zhao", PASSWORD).await.0, 401);
+        assert_eq!(sign_in("zhao", new).await.0, 303);
+        school.server.kill().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_language_belongs_to_the_browser_and_then_to_the_account() {
+    let storage = Engines::Embedded.storage().await;
+    let school = School::open(&storage).await;
+    let language = async |visitor: &Visitor, wants: &str| {
+        let request = visitor.request(Method::GET, "/courses");
+        let page = request.header("accept-language", wants).send().await;
+        let text = page.unwrap().text().await.unwrap();
+        let (_, rest) = text.split_once("<html lang=\"").unwrap();
+        rest.split('"').next().unwrap().to_owned()
+    };
+    let choose = async |visitor: &Visitor, code: &str| {
+        let fields = [("language", code), ("next", "/courses")];
+        let answer = visitor.post("/language", &fields).await;
+        assert_eq!(answer.status(), 303);
+        assert_eq!(answer.headers()[LOCATION], "/courses");
+    };
+    let browser = Visitor::anonymous(school.server.address);
+    assert_eq!(language(&browser, "en-GB,en;q=0.9").await, "en");
+    assert_eq!(language(&browser, "zh-CN").await, "zh-CN");
+    choose(&browser, "en").await;
+    assert_eq!(language(&browser, "zh-CN").await, "en");
+
+    let learner = Visitor::signed_in(school.server.address, "zhao").await;
+    choose(&learner, "zh-CN").await;
+    let elsewhere = Visitor::signed_in(school.server.address, "zhao").await;
+    assert_eq!(language(&elsewhere, "en").await, "zh-CN");
+    assert_eq!(language(&browser, "zh-CN").await, "en");
+    school.server.kill().await;
+}
