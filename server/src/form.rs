@@ -42,6 +42,28 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Query<T> {
     }
 }
 
+/// Longest reason, in characters.
+const LONGEST_REASON: usize = 1_000;
+
+/// The field `reason` of a decision that somebody has to explain.
+///
+/// # Errors
+/// [`Error::Invalid`] when it is empty or too long.
+pub fn reason(given: &str) -> Result<&str, Error> {
+    let invalid = |reason| Error::Invalid {
+        field: "reason",
+        reason,
+    };
+    let reason = given.trim();
+    if reason.is_empty() {
+        return Err(invalid("required"));
+    }
+    if reason.chars().count() > LONGEST_REASON {
+        return Err(invalid("too-long"));
+    }
+    Ok(reason)
+}
+
 /// For `#[serde(deserialize_with)]`: an empty field of a form means "nothing".
 ///
 /// # Errors

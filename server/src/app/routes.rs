@@ -265,6 +265,11 @@ pub fn table() -> Vec<Route> {
             A::CourseTeacher,
             learners::print_card,
         ),
+        post(
+            "/teach/courses/{course_id}/credentials/{credential_id}/revoke",
+            A::CourseTeacher,
+            completion::routes::revoke,
+        ),
         get("/account", A::SignedIn, account::account_page),
         post("/account/password", A::SignedIn, account::change_password),
         post("/language", A::Anyone, account::set_language),

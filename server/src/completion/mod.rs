@@ -11,16 +11,19 @@ use sqlx::AnyConnection;
 
 use crate::audit::{self, Entry};
 use crate::clock::Timestamp;
+use crate::courses::proof::InCourse;
 use crate::courses::publish;
 use crate::error::Error;
+use crate::form;
 use crate::households;
-use crate::id::{AccountId, CohortId, CourseId, LessonId};
+use crate::id::{AccountId, CohortId, CourseId, CredentialId, LessonId};
 use crate::learning::credentials::{self, Evidence, LessonEvidence};
 use crate::learning::enrolment::{self, Enrolment, Source};
 use crate::learning::evidence::{Outcome, Watched, WatchedFuture};
 use crate::learning::progress;
 use crate::learning::watched::Intervals;
 use crate::notices;
+use crate::people::Teacher;
 use crate::plans::fulfil;
 
 /// A timeline of which no more than this is missing was watched whole: players stop a few frames
@@ -174,6 +177,41 @@ async fn course_done(
         audit::append(&mut *transaction, entry).await?;
     }
     Ok(true)
+}
+
+/// Takes a credential back: the measures that it fulfilled are open again, and their helpers know.
+///
+/// # Errors
+/// As [`credentials::revoke`]; [`Error::Invalid`] without a reason.
+pub async fn revoke(
+    transaction: &mut AnyConnection,
+    course: &InCourse<Teacher>,
+    credential: CredentialId,
+    reason: &str,
+    now: Timestamp,
+) -> Result<(), Error> {
+    let (by, reason) = (course.account(), form::reason(reason)?);
+    credentials::revoke(&mut *transaction, course, credential, reason, now).await?;
+    let entry = |action, subject_kind, subject_id| Entry {
+        account: Some(by),
+        action,
+        subject_kind,
+        subject_id,
+        reason: None,
+        at: now,
+    };
+    let revoked = entry("credential.revoked", "credential", credential.to_string());
+    audit::append(&mut *transaction, revoked).await?;
+    for measure in fulfil::reopened(&mut *transaction, credential, by, reason, now).await? {
+        let helper = households::store::helper(&mut *transaction, measure.household_id).await?;
+        if let Some(helper) = helper {
+            let kind = notices::Kind::MeasureReopened;
+            notices::leave(&mut *transaction, helper, kind, measure.id, now).await?;
+        }
+        let reopened = entry("measure.reopened", "measure", measure.id.to_string());
+        audit::append(&mut *transaction, reopened).await?;
+    }
+    Ok(())
 }
 
 async fn evidence(

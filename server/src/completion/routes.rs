@@ -1,6 +1,8 @@
 //! Enrolling oneself, finishing a text, and the helper's look at what training led to.
 
-use axum::extract::State;
+use std::collections::HashMap;
+
+use axum::extract::{Path, State};
 use axum::response::{Redirect, Response};
 use millet_web::pages::support as pages;
 use serde::Deserialize;
@@ -9,6 +11,7 @@ use sqlx::AnyConnection;
 use super::{enrol, lesson_done};
 use crate::audit::{self, Entry};
 use crate::clock::Clock;
+use crate::courses::proof::InCourse;
 use crate::db::Db;
 use crate::error::Error;
 use crate::form::Form;
@@ -19,14 +22,15 @@ use crate::learning::lesson_routes::VisibleLesson;
 use crate::learning::routes::enrolled;
 use crate::notices;
 use crate::people::view::{View, done};
-use crate::people::{Helper, SignedIn};
+use crate::people::{Helper, SignedIn, Teacher};
 use crate::plans::proof::InMeasure;
 use crate::plans::routes::{measure_page, note_read};
 use crate::plans::{Status, fulfil, store};
 
-/// `POST /support/measures/{measure_id}/return`
+/// `POST /support/measures/{measure_id}/return` and
+/// `POST /teach/courses/{course_id}/credentials/{credential_id}/revoke`
 #[derive(Deserialize)]
-pub struct ReturnForm {
+pub struct ReasonForm {
     reason: String,
 }
 
@@ -38,7 +42,7 @@ pub async fn enrol_self(
     person: SignedIn,
     State(db): State<Db>,
     State(clock): State<Clock>,
-    axum::extract::Path(course): axum::extract::Path<String>,
+    Path(course): Path<String>,
 ) -> Result<Redirect, Error> {
     // Published courses are open to everybody, so the path's id needs no proof.
     let course: CourseId = course.parse().map_err(|_| Error::NotFound)?;
@@ -201,7 +205,7 @@ pub async fn give_back(
     proof: InMeasure<Helper>,
     State(db): State<Db>,
     State(clock): State<Clock>,
-    Form(form): Form<ReturnForm>,
+    Form(form): Form<ReasonForm>,
 ) -> Result<Redirect, Error> {
     let now = clock.now();
     let mut transaction = db.write().await?;
@@ -213,6 +217,36 @@ pub async fn give_back(
     }
     transaction.commit().await?;
     Ok(done("/support/verify", "returned"))
+}
+
+/// `POST /teach/courses/{course_id}/credentials/{credential_id}/revoke`
+///
+/// # Errors
+/// As [`super::revoke`].
+pub async fn revoke(
+    course: InCourse<Teacher>,
+    State(db): State<Db>,
+    State(clock): State<Clock>,
+    Path(path): Path<HashMap<String, String>>,
+    Form(form): Form<ReasonForm>,
+) -> Result<Redirect, Error> {
+    // The store asks whether the credential is of the proof's course.
+    let credential: CredentialId = path
+        .get("credential_id")
+        .and_then(|id| id.parse().ok())
+        .ok_or(Error::NotFound)?;
+    let mut transaction = db.write().await?;
+    super::revoke(
+        &mut transaction,
+        &course,
+        credential,
+        &form.reason,
+        clock.now(),
+    )
+    .await?;
+    transaction.commit().await?;
+    let learners = format!("/teach/courses/{}/learners", course.course());
+    Ok(done(&learners, "revoked"))
 }
 
 fn entry(

@@ -237,6 +237,58 @@ async fn only_the_household_s_helper_decides_and_only_once() {
 }
 
 #[tokio::test]
+async fn a_revoked_credential_reopens_what_it_fulfilled_and_the_helper_knows() {
+    for (db, _folder) in testing::both().await {
+        let mut tx = db.write().await.unwrap();
+        let village = Village::new(&mut tx).await;
+        let any = village.measure(&mut tx, Beneficiaries::Any, &[]).await;
+        let all = village.measure(&mut tx, Beneficiaries::All, &[]).await;
+        for member in [0, 1] {
+            village.enrol(&mut tx, member).await;
+            village.finish(&mut tx, member).await;
+        }
+        let proof = InMeasure::<Helper>::prove(&mut tx, village.helper, any)
+            .await
+            .unwrap();
+        fulfil::verify(&mut tx, &proof, NOW).await.unwrap();
+        let before = notices::unread(&mut tx, village.helper).await.unwrap();
+        let credential = credentials::of_account(&mut tx, village.members[0].1)
+            .await
+            .unwrap()
+            .remove(0);
+
+        let stranger = courses::video_lesson(&mut tx).await;
+        let refused = revoke(&mut tx, stranger.course(), credential.id, "x", NOW).await;
+        assert!(matches!(refused, Err(Error::NotFound)));
+        let silent = revoke(&mut tx, &village.course, credential.id, " ", NOW).await;
+        assert!(matches!(silent, Err(Error::Invalid { .. })));
+        let why = "Watched by another";
+        revoke(&mut tx, &village.course, credential.id, why, NOW)
+            .await
+            .unwrap();
+        let again = revoke(&mut tx, &village.course, credential.id, why, NOW).await;
+        assert!(matches!(again, Err(Error::Conflict("state"))));
+
+        for id in [any, all] {
+            let measure = measure(&mut tx, id).await.unwrap();
+            assert_eq!((measure.status.as_str(), measure.reason.as_str()), ("under_way", why));
+            assert!(measure.credential_id.is_none() && measure.fulfilled_at.is_none());
+        }
+        let after = notices::unread(&mut tx, village.helper).await.unwrap();
+        assert_eq!(after, before + 2);
+        let (events,): (i64,) = sqlx::query_as(
+            "select count(*) from measure_event where kind = 'reopened' and credential_id = $1",
+        )
+        .bind(credential.id)
+        .fetch_one(&mut *tx)
+        .await
+        .unwrap();
+        assert_eq!(events, 2);
+        assert_eq!(audit::first_broken(&mut tx).await.unwrap(), None);
+    }
+}
+
+#[tokio::test]
 async fn a_learner_without_a_household_gets_a_credential_all_the_same() {
     for (db, _folder) in testing::both().await {
         let mut tx = db.write().await.unwrap();

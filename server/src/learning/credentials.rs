@@ -5,8 +5,10 @@ use sqlx::{AnyConnection, FromRow};
 
 use super::watched::Intervals;
 use crate::clock::Timestamp;
+use crate::courses::proof::InCourse;
 use crate::error::Error;
 use crate::id::{AccountId, CourseId, CredentialId, EnrolmentId};
+use crate::people::Teacher;
 
 /// What a credential rests on.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -144,26 +146,35 @@ pub async fn of_account(
         .await?)
 }
 
-/// Revokes a credential; false when it was.
+/// Revokes a credential of the teacher's course; for ever, and once. The reason is public.
 ///
 /// # Errors
-/// When the database fails.
+/// [`Error::NotFound`] for another course's, [`Error::Conflict`] when it was revoked before.
 pub async fn revoke(
     connection: &mut AnyConnection,
+    course: &InCourse<Teacher>,
     id: CredentialId,
-    by: AccountId,
     reason: &str,
     now: Timestamp,
-) -> Result<bool, Error> {
+) -> Result<(), Error> {
     let changed = sqlx::query(
         "update credential set revoked_at = $1, revoked_by = $2, revoked_reason = $3 \
-         where id = $4 and revoked_at is null",
+         where id = $4 and course_id = $5 and revoked_at is null",
     )
     .bind(now)
-    .bind(by)
+    .bind(course.account())
     .bind(reason)
     .bind(id)
-    .execute(connection)
+    .bind(course.course())
+    .execute(&mut *connection)
     .await?;
-    Ok(changed.rows_affected() == 1)
+    if changed.rows_affected() == 1 {
+        return Ok(());
+    }
+    match find(connection, id).await? {
+        Some(credential) if credential.course_id == course.course() => {
+            Err(Error::Conflict("state"))
+        }
+        _ => Err(Error::NotFound),
+    }
 }

@@ -5,7 +5,9 @@ use sqlx::{AnyConnection, FromRow};
 use crate::clock::Timestamp;
 use crate::courses::proof::InCourse;
 use crate::error::Error;
-use crate::id::{AccountId, CohortId, CourseId, EnrolmentId, LessonId, VersionId};
+use crate::id::{
+    AccountId, CohortId, CourseId, CredentialId, EnrolmentId, LessonId, VersionId,
+};
 use crate::people::Teacher;
 
 /// Who asked for the enrolment.
@@ -244,6 +246,10 @@ pub struct LearnerRow {
     pub lessons: i64,
     /// Completed ones.
     pub lessons_completed: i64,
+    /// What completing the course led to.
+    pub credential_id: Option<CredentialId>,
+    /// When that was revoked.
+    pub revoked_at: Option<Timestamp>,
 }
 
 /// The learners of a course, by cohort and name.
@@ -260,9 +266,11 @@ pub async fn of_course(
          where version_lesson.version_id = enrolment.version_id) as lessons, \
          (select count(*) from version_lesson join lesson_completion done \
          on done.lesson_id = version_lesson.lesson_id and done.account_id = enrolment.account_id \
-         where version_lesson.version_id = enrolment.version_id) as lessons_completed \
+         where version_lesson.version_id = enrolment.version_id) as lessons_completed, \
+         credential.id as credential_id, credential.revoked_at \
          from enrolment join account on account.id = enrolment.account_id \
          left join cohort on cohort.id = enrolment.cohort_id \
+         left join credential on credential.enrolment_id = enrolment.id \
          where enrolment.course_id = $1 and enrolment.withdrawn_at is null \
          order by cohort, account.name limit 2000",
     )

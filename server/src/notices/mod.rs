@@ -13,6 +13,8 @@ pub enum Kind {
     MeasureFulfilled,
     /// A measure was returned.
     MeasureReturned,
+    /// A measure of one's household lost the credential that fulfilled it.
+    MeasureReopened,
 }
 
 impl Kind {
@@ -20,6 +22,7 @@ impl Kind {
         match self {
             Self::MeasureFulfilled => "measure_fulfilled",
             Self::MeasureReturned => "measure_returned",
+            Self::MeasureReopened => "measure_reopened",
         }
     }
 }

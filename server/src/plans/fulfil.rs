@@ -8,8 +8,9 @@ use super::store::record;
 use super::{Beneficiaries, Status};
 use crate::clock::Timestamp;
 use crate::error::Error;
+use crate::form;
 use crate::households::store::Belonging;
-use crate::id::{CourseId, CredentialId, MeasureId};
+use crate::id::{AccountId, CourseId, CredentialId, HouseholdId, MeasureId};
 use crate::people::Helper;
 
 #[derive(FromRow)]
@@ -169,6 +170,67 @@ async fn is_whole(
     Ok(missing.0 == 0)
 }
 
+/// A measure that lost what fulfilled it.
+#[derive(Clone, Copy, Debug, FromRow)]
+pub struct Reopened {
+    /// Measure.
+    pub id: MeasureId,
+    /// Whose helper has to know.
+    pub household_id: HouseholdId,
+}
+
+/// A credential was revoked: the parts that were done with it are open again, and so is every
+/// measure that counted as fulfilled because of them. Returns these measures.
+///
+/// # Errors
+/// When the database fails.
+pub async fn reopened(
+    connection: &mut AnyConnection,
+    credential: CredentialId,
+    by: AccountId,
+    reason: &str,
+    now: Timestamp,
+) -> Result<Vec<Reopened>, Error> {
+    let reopened: Vec<Reopened> = sqlx::query_as(
+        "select measure.id, support_plan.household_id from measure \
+         join support_plan on support_plan.id = measure.plan_id \
+         where measure.status in ('fulfilled', 'verified', 'returned') \
+         and (measure.credential_id = $1 or exists (select 1 from measure_member part \
+         where part.measure_id = measure.id and part.credential_id = $1)) order by measure.id",
+    )
+    .bind(credential)
+    .fetch_all(&mut *connection)
+    .await?;
+    sqlx::query(
+        "update measure_member set credential_id = null, fulfilled_at = null \
+         where credential_id = $1",
+    )
+    .bind(credential)
+    .execute(&mut *connection)
+    .await?;
+    for measure in &reopened {
+        sqlx::query(
+            "update measure set status = 'under_way', fulfilled_at = null, credential_id = null \
+             where id = $1",
+        )
+        .bind(measure.id)
+        .execute(&mut *connection)
+        .await?;
+        let (by, credential, reason) = (Some(by), Some(credential), Some(reason));
+        record(
+            &mut *connection,
+            measure.id,
+            "reopened",
+            by,
+            credential,
+            reason,
+            now,
+        )
+        .await?;
+    }
+    Ok(reopened)
+}
+
 /// The helper agrees.
 ///
 /// # Errors
@@ -199,17 +261,7 @@ pub async fn give_back(
     reason: &str,
     now: Timestamp,
 ) -> Result<(), Error> {
-    let invalid = |why| Error::Invalid {
-        field: "reason",
-        reason: why,
-    };
-    let reason = reason.trim();
-    if reason.is_empty() {
-        return Err(invalid("required"));
-    }
-    if reason.chars().count() > 1_000 {
-        return Err(invalid("too-long"));
-    }
+    let reason = form::reason(reason)?;
     decide(&mut *connection, proof, Status::Returned, &["fulfilled"]).await?;
     let by = Some(proof.account());
     record(

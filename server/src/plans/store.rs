@@ -224,7 +224,7 @@ pub struct MeasureRow {
     pub fulfilled_at: Option<Timestamp>,
     /// What fulfilled it.
     pub credential_id: Option<CredentialId>,
-    /// Reason of the last return, empty otherwise.
+    /// Why it was returned or reopened, empty otherwise.
     pub reason: String,
 }
 
@@ -243,7 +243,8 @@ const MEASURES: &str = "select measure.id, measure.kind, measure.title, measure.
     coalesce(course.title, '') as course_title, measure.due_on, measure.allowance_minor, \
     measure.currency, measure.status, measure.fulfilled_at, measure.credential_id, \
     coalesce((select reason from measure_event where measure_event.measure_id = measure.id \
-    and measure_event.kind = 'returned' and measure.status = 'returned' \
+    and ((measure_event.kind = 'returned' and measure.status = 'returned') \
+    or (measure_event.kind = 'reopened' and measure.status = 'under_way')) \
     order by recorded_at desc, id desc limit 1), '') as reason \
     from measure left join course on course.id = measure.course_id ";
 

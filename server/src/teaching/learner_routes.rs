@@ -83,6 +83,8 @@ async fn page(
                 name: learner.name,
                 cohort: learner.cohort,
                 completed: learner.completed_at.is_some(),
+                credential_id: learner.credential_id.map(|id| id.to_string()),
+                revoked: learner.revoked_at.is_some(),
             })
             .collect(),
         cohorts: cohorts

@@ -25,6 +25,7 @@
 //! | `POST /teach/courses/{course_id}/learners` | `cohort_id`, `lines` (CSV) |
 //! | `POST /teach/courses/{course_id}/cohorts` | `name` |
 //! | `POST /teach/courses/{course_id}/cards` | `account_id`, `single_use` |
+//! | `POST /teach/courses/{course_id}/credentials/{credential_id}/revoke` | `reason` |
 //! | `POST /support/households/{household_id}/cards` | `account_id`, `single_use` |
 //! | `POST /support/measures/{measure_id}/verify` | |
 //! | `POST /support/measures/{measure_id}/return` | `reason` |

@@ -175,6 +175,10 @@ pub struct Learner {
     pub percent: i64,
     /// Whether the course is complete.
     pub completed: bool,
+    /// What that led to.
+    pub credential_id: Option<String>,
+    /// Whether the credential was revoked.
+    pub revoked: bool,
 }
 
 /// An error of a list.

@@ -59,5 +59,7 @@ line-empty = empty
 line-twice = stands twice
 line-too-many = too many lines
 line-malformed = malformed
+revoke-credential = Revoke the certificate
+revoke-reason = Reason; everybody who opens the certificate reads it
 cohort = Cohort
 new-cohort = New cohort

@@ -59,5 +59,7 @@ line-empty = 空
 line-twice = 重复
 line-too-many = 行数太多
 line-malformed = 格式不对
+revoke-credential = 撤销证书
+revoke-reason = 撤销原因（打开证书的人都能看到）
 cohort = 班级
 new-cohort = 新建班级

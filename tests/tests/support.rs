@@ -1,0 +1,88 @@
+//! Support plans as helpers and learners see them.
+
+use millet_server::id::{CourseId, LessonId, MeasureId};
+use millet_tests::kit::{Course, Engines, Server, Storage, Village, Visitor};
+
+struct Plan {
+    #[allow(dead_code, reason = "keeps the database open")]
+    village: Village,
+    server: Server,
+    course: CourseId,
+    lesson: LessonId,
+    measure: MeasureId,
+}
+
+impl Plan {
+    async fn written(storage: &Storage) -> Self {
+        let village = Village::found(storage.db().await).await;
+        let (course, lesson) = Course::text(&village).await;
+        let measure = village.plan(course).await;
+        Self {
+            server: Server::start(storage).await,
+            village,
+            course,
+            lesson,
+            measure,
+        }
+    }
+
+    async fn person(&self, name: &str) -> Visitor {
+        Visitor::signed_in(self.server.address, name).await
+    }
+
+    /// The student completes the course; returns the path of the credential.
+    async fn completed(&self) -> String {
+        let student = self.person("student").await;
+        let course = format!("/courses/{}", self.course);
+        let enrolled = student.post(&format!("{course}/enrol"), &[]).await;
+        assert_eq!(enrolled.status(), 303);
+        let read = format!("{course}/lessons/{}/read", self.lesson);
+        assert_eq!(student.post(&read, &[]).await.status(), 303);
+        let page = student.get("/learning").await.text().await.unwrap();
+        let (_, rest) = page.split_once("\"/credentials/").unwrap();
+        format!("/credentials/{}", rest.split('"').next().unwrap())
+    }
+}
+
+async fn words(visitor: &Visitor, path: &str) -> String {
+    let page = visitor.get(path).await;
+    assert_eq!(page.status(), 200, "{path}");
+    page.text().await.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_revoked_certificate_says_so_to_everybody_and_moves_the_plan_back() {
+    for engines in Engines::ALL {
+        let storage = engines.storage().await;
+        let plan = Plan::written(&storage).await;
+        let credential = plan.completed().await;
+        let measure = format!("/support/measures/{}", plan.measure);
+        let helper = plan.person("helper").await;
+        let verified = helper.post(&format!("{measure}/verify"), &[]).await;
+        assert_eq!(verified.status(), 303);
+        assert!(words(&helper, &measure).await.contains("badge verified"));
+
+        let revoke = format!("/teach/courses/{}{credential}/revoke", plan.course);
+        let why = [("reason", "Watched by a neighbour")];
+        for stranger in ["foreign-teacher", "helper", "student"] {
+            let refused = plan.person(stranger).await.post(&revoke, &why).await;
+            assert_eq!(refused.status(), 404, "{stranger}");
+        }
+        let teacher = plan.person("teacher").await;
+        let silent = teacher.post(&revoke, &[("reason", " ")]).await;
+        assert_eq!(silent.status(), 422);
+        let learners = format!("/teach/courses/{}/learners", plan.course);
+        assert!(words(&teacher, &learners).await.contains(&revoke));
+        assert_eq!(teacher.post(&revoke, &why).await.status(), 303);
+        assert_eq!(teacher.post(&revoke, &why).await.status(), 409);
+
+        let anybody = Visitor::anonymous(plan.server.address);
+        let page = words(&anybody, &credential).await;
+        assert!(page.contains("Watched by a neighbour"), "{page}");
+        assert!(!page.contains("class=\"notice\""), "{page}");
+        let page = words(&helper, &measure).await;
+        assert!(page.contains("badge under_way"), "{page}");
+        assert!(page.contains("Watched by a neighbour"), "{page}");
+        plan.server.kill().await;
+    }
+}
