@@ -18,6 +18,7 @@ pub mod notices;
 pub mod objects;
 pub mod people;
 pub mod plans;
+pub mod request;
 pub mod stream;
 pub mod teaching;
 pub mod timelines;

@@ -9,11 +9,13 @@ use millet_web::pages::problem;
 use super::App;
 use crate::error::{Error, Problem};
 use crate::people::View;
+use crate::request::RequestId;
 
 /// Rewrites problem JSON as a page in the reader's language; leads who is not signed in to sign-in.
 pub async fn for_people(State(app): State<App>, request: Request, next: Next) -> Response {
     let page_wanted = wants_page(request.headers());
     let (mut parts, body) = request.into_parts();
+    let Ok(id) = RequestId::from_request_parts(&mut parts, &app).await;
     let view = if page_wanted {
         View::from_request_parts(&mut parts, &app).await
     } else {
@@ -35,7 +37,7 @@ pub async fn for_people(State(app): State<App>, request: Request, next: Next) ->
         return Redirect::to(&format!("/sign-in?next={next}")).into_response();
     }
     let retry = response.headers().get(header::RETRY_AFTER).cloned();
-    match page(&view, &problem) {
+    match page(&view, &problem, &id) {
         Ok(mut page) => {
             if let Some(retry) = retry {
                 page.headers_mut().insert(header::RETRY_AFTER, retry);
@@ -46,7 +48,7 @@ pub async fn for_people(State(app): State<App>, request: Request, next: Next) ->
     }
 }
 
-fn page(view: &View, problem: &Problem) -> Result<Response, Error> {
+fn page(view: &View, problem: &Problem, id: &RequestId) -> Result<Response, Error> {
     let code = problem.code().to_owned();
     let prefix = if code == "invalid" {
         "invalid-"
@@ -67,7 +69,7 @@ fn page(view: &View, problem: &Problem) -> Result<Response, Error> {
                 .reason
                 .map_or(String::new(), |reason| format!("{prefix}{reason}")),
             number: number.unwrap_or(0),
-            request_id: String::new(),
+            request_id: id.as_str().to_owned(),
         },
     )
 }

@@ -15,6 +15,7 @@ use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
 use crate::config::{Config, LogFormat};
+use crate::request::RequestId;
 
 /// How often the recorder of the figures is tidied.
 const UPKEEP_EVERY: Duration = Duration::from_secs(5);
@@ -56,8 +57,9 @@ pub async fn keep_metrics(metrics: PrometheusHandle, stop: CancellationToken) {
 }
 
 /// Gives the request an id, a span and its place in the figures.
-pub async fn request(request: Request, next: Next) -> Response {
-    let id = uuid::Uuid::now_v7().simple().to_string();
+pub async fn request(mut request: Request, next: Next) -> Response {
+    let id = RequestId::new();
+    request.extensions_mut().insert(id.clone());
     // The route's pattern, never the path itself: ids and tokens stay out of logs and metrics.
     let route = request
         .extensions()
@@ -65,16 +67,17 @@ pub async fn request(request: Request, next: Next) -> Response {
         .map_or("unmatched", MatchedPath::as_str)
         .to_owned();
     let method = request.method().clone();
-    let span = tracing::info_span!("request", id, %method, route);
+    let span = tracing::info_span!("request", id = id.as_str(), %method, route);
     let started = Instant::now();
-    let mut response = next.run(request).instrument(span.clone()).await;
+    let answered = next.run(request).instrument(span.clone());
+    let mut response = id.clone().scope(answered).await;
     let status = response.status().as_u16();
     let took = started.elapsed();
     span.in_scope(|| tracing::debug!(status, took_ms = took.as_millis() as u64, "answered"));
     metrics::counter!("millet_requests_total", "route" => route.clone(), "status" => status.to_string())
         .increment(1);
     metrics::histogram!("millet_request_seconds", "route" => route).record(took.as_secs_f64());
-    if let Ok(value) = HeaderValue::from_str(&id) {
+    if let Ok(value) = HeaderValue::from_str(id.as_str()) {
         response.headers_mut().insert("x-request-id", value);
     }
     response

@@ -8,6 +8,7 @@ use sqlx::{Any, AnyConnection, Row};
 
 use crate::clock::Timestamp;
 use crate::id::AccountId;
+use crate::request::RequestId;
 
 /// What is written down.
 #[derive(Clone, Debug)]
@@ -55,6 +56,7 @@ pub async fn append(transaction: &mut AnyConnection, entry: Entry<'_>) -> Result
     let number: i64 = head.try_get("number")?;
     let previous: String = head.try_get("hash")?;
     let account = entry.account.map(|id| id.to_string());
+    let request = RequestId::current().map(|id| id.as_str().to_owned());
     let hash = chain(
         &previous,
         number,
@@ -64,10 +66,11 @@ pub async fn append(transaction: &mut AnyConnection, entry: Entry<'_>) -> Result
         entry.subject_kind,
         &entry.subject_id,
         entry.reason,
+        request.as_deref(),
     );
     sqlx::query::<Any>(
-        "insert into audit (number, recorded_at, account_id, action, subject_kind, subject_id, reason, previous_hash, hash) \
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+        "insert into audit (number, recorded_at, account_id, action, subject_kind, subject_id, \
+         reason, request_id, previous_hash, hash) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
     )
     .bind(number)
     .bind(entry.at)
@@ -76,6 +79,7 @@ pub async fn append(transaction: &mut AnyConnection, entry: Entry<'_>) -> Result
     .bind(entry.subject_kind)
     .bind(&entry.subject_id)
     .bind(entry.reason)
+    .bind(&request)
     .bind(&previous)
     .bind(&hash)
     .execute(&mut *transaction)
@@ -87,23 +91,30 @@ pub async fn append(transaction: &mut AnyConnection, entry: Entry<'_>) -> Result
     Ok(())
 }
 
-/// The number of the first entry that does not fit the chain; `None` when all fit.
+/// The number of the first entry that does not fit the chain or is missing from its end; `None`
+/// when all fit.
 ///
 /// # Errors
 /// When the database fails.
 pub async fn first_broken(connection: &mut AnyConnection) -> Result<Option<i64>, sqlx::Error> {
+    // Before the rows, which may grow meanwhile: the head knows how long the chain is at least, so
+    // an end that was cut off is missed.
+    let (head, head_hash): (i64, String) =
+        sqlx::query_as("select number, hash from audit_head where id = 1")
+            .fetch_one(&mut *connection)
+            .await?;
     let mut previous = String::new();
     let mut last = 0_i64;
     loop {
         let rows = sqlx::query(
-            "select number, recorded_at, account_id, action, subject_kind, subject_id, reason, hash \
-             from audit where number > $1 order by number limit 500",
+            "select number, recorded_at, account_id, action, subject_kind, subject_id, reason, \
+             request_id, hash from audit where number > $1 order by number limit 500",
         )
         .bind(last)
         .fetch_all(&mut *connection)
         .await?;
         if rows.is_empty() {
-            return Ok(None);
+            return Ok((last < head).then_some(last + 1));
         }
         for row in rows {
             let number: i64 = row.try_get("number")?;
@@ -117,8 +128,10 @@ pub async fn first_broken(connection: &mut AnyConnection) -> Result<Option<i64>,
                 &row.try_get::<String, _>("subject_kind")?,
                 &row.try_get::<String, _>("subject_id")?,
                 row.try_get::<Option<String>, _>("reason")?.as_deref(),
+                row.try_get::<Option<String>, _>("request_id")?.as_deref(),
             );
-            if number != last + 1 || hash != expected {
+            let fits_head = number != head || hash == head_hash;
+            if number != last + 1 || hash != expected || !fits_head {
                 return Ok(Some(last + 1));
             }
             last = number;
@@ -139,6 +152,7 @@ fn chain(
     subject_kind: &str,
     subject_id: &str,
     reason: Option<&str>,
+    request_id: Option<&str>,
 ) -> String {
     let mut hasher = Sha256::new();
     let (number, at) = (number.to_string(), at.0.to_string());
@@ -151,6 +165,7 @@ fn chain(
         subject_kind,
         subject_id,
         reason.unwrap_or(""),
+        request_id.unwrap_or(""),
     ];
     for field in fields {
         hasher.update(field.len().to_be_bytes());
@@ -200,6 +215,39 @@ mod tests {
                 .execute("update audit set subject_id = 'x' where number = 2")
                 .await
                 .unwrap();
+            assert_eq!(first_broken(&mut transaction).await.unwrap(), Some(2));
+        }
+    }
+
+    #[tokio::test]
+    async fn an_end_that_was_cut_off_is_found_and_a_request_stands_in_its_row() {
+        for (db, _folder) in testing::both().await {
+            let mut transaction = db.write().await.unwrap();
+            let request = RequestId::new();
+            request
+                .clone()
+                .scope(async {
+                    for at in [1, 2] {
+                        let account = AccountId::new();
+                        let entry = Entry::about_self(account, "session.begun", Timestamp(at));
+                        append(&mut transaction, entry).await.unwrap();
+                    }
+                })
+                .await;
+            let (kept,): (String,) =
+                sqlx::query_as("select request_id from audit where number = 2")
+                    .fetch_one(&mut *transaction)
+                    .await
+                    .unwrap();
+            assert_eq!(kept, request.as_str());
+            assert_eq!(first_broken(&mut transaction).await.unwrap(), None);
+            let drop_guard = match db.engine() {
+                Engine::Sqlite => "drop trigger audit_refuse_delete",
+                Engine::Postgres => "drop trigger audit_refuse_delete on audit",
+            };
+            for sql in [drop_guard, "delete from audit where number = 2"] {
+                transaction.execute(sql).await.unwrap();
+            }
             assert_eq!(first_broken(&mut transaction).await.unwrap(), Some(2));
         }
     }
