@@ -199,6 +199,27 @@ pub async fn find(db: &Db, token: &Token, now: Timestamp) -> Result<Option<Signe
     }))
 }
 
+/// Whether the session still holds, for connections that outlive the request that proved it.
+///
+/// # Errors
+/// When the database fails.
+pub async fn holds(
+    connection: &mut AnyConnection,
+    session_hash: &str,
+    now: Timestamp,
+) -> Result<bool, Error> {
+    let row: Option<(AccountId,)> = sqlx::query_as(
+        "select session.account_id from session join account on account.id = session.account_id \
+         where session.token_hash = $1 and session.revoked_at is null \
+         and session.expires_at > $2 and account.disabled_at is null",
+    )
+    .bind(session_hash)
+    .bind(now)
+    .fetch_optional(connection)
+    .await?;
+    Ok(row.is_some())
+}
+
 /// An open session, for its owner.
 #[derive(Clone, Debug, FromRow)]
 pub struct OpenSession {

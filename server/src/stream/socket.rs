@@ -25,7 +25,8 @@ use crate::learning::access::MayWatch;
 use crate::learning::evidence::Claim;
 use crate::learning::evidence::credit::{Account, Verdict};
 use crate::learning::evidence::delivered::Delivered;
-use crate::people::SignedIn;
+use crate::people::{SignedIn, session};
+use crate::request::RequestId;
 
 /// The first message must come within this time.
 pub const HELLO_WITHIN: Duration = Duration::from_secs(10);
@@ -42,6 +43,8 @@ const LARGEST_MESSAGE: usize = 4 << 20;
 /// Messages of a client: so many at once, and so many more each second.
 const MESSAGES_AT_ONCE: f64 = 100.0;
 const MESSAGES_EACH_SECOND: f64 = 50.0;
+/// Intervals of one connection that may be refused: no honest player comes near it.
+const MOST_REFUSED: usize = 200;
 /// Answers that may wait for a slow link before nothing more is read from it.
 const MOST_BACKLOG: usize = 256;
 
@@ -68,6 +71,8 @@ const NOT_FOUND: Farewell = farewell(1008, Some("not_found"), "not found");
 const NO_CODEC: Farewell = farewell(1008, Some("no_codec"), "nothing to decode");
 const NO_HELLO: Farewell = farewell(1008, None, "no hello in time");
 const TOO_MANY_MESSAGES: Farewell = farewell(1008, None, "too many messages");
+const TOO_MANY_REFUSED: Farewell = farewell(1008, None, "too many refused intervals");
+const SIGNED_OUT: Farewell = farewell(1008, Some("sign_in_needed"), "signed out");
 const SEAT_TAKEN: Farewell = farewell(1008, Some("too_many_connections"), "too many connections");
 const STOPPING: Farewell = farewell(1012, None, "restart");
 const TRY_LATER: Farewell = farewell(1013, None, "try again later");
@@ -81,6 +86,7 @@ const GONE: Farewell = farewell(0, None, "");
 pub async fn open(
     State(streams): State<Streams>,
     signed_in: SignedIn,
+    request: RequestId,
     headers: HeaderMap,
     upgrade: WebSocketUpgrade,
 ) -> Result<Response, Error> {
@@ -94,6 +100,7 @@ pub async fn open(
         return Err(Error::Busy);
     }
     let account = signed_in.account();
+    let session_hash = signed_in.session_hash().to_owned();
     let device = device(&headers);
     let tasks = streams.tasks.clone();
     Ok(upgrade
@@ -102,7 +109,10 @@ pub async fn open(
         .max_write_buffer_size(LARGEST_MESSAGE + 64 * 1024)
         .max_message_size(LONGEST_CLIENT_MESSAGE)
         .max_frame_size(LONGEST_CLIENT_MESSAGE)
-        .on_upgrade(move |socket| tasks.track_future(serve(streams, socket, account, device))))
+        .on_upgrade(move |socket| {
+            let viewing = serve(streams, socket, account, session_hash, device);
+            tasks.track_future(request.around(viewing))
+        }))
 }
 
 /// A few words by which teachers tell devices apart; never the whole header.
@@ -117,7 +127,13 @@ fn device(headers: &HeaderMap) -> &'static str {
         .unwrap_or("–")
 }
 
-async fn serve(streams: Streams, socket: WebSocket, account: AccountId, device: &'static str) {
+async fn serve(
+    streams: Streams,
+    socket: WebSocket,
+    account: AccountId,
+    session_hash: String,
+    device: &'static str,
+) {
     let seat = streams.seats.take(account);
     let viewers = metrics::gauge!("millet_viewers");
     viewers.increment(1.0);
@@ -127,7 +143,9 @@ async fn serve(streams: Streams, socket: WebSocket, account: AccountId, device: 
         stream,
         seat,
         account,
+        session_hash,
         device,
+        refused: 0,
     };
     let end = connection.run(&streams).await;
     connection.close(end).await;
@@ -139,7 +157,11 @@ struct Connection {
     stream: SplitStream<WebSocket>,
     seat: Seat,
     account: AccountId,
+    /// Of the session that opened the connection.
+    session_hash: String,
     device: &'static str,
+    /// Intervals that were refused so far.
+    refused: usize,
 }
 
 /// What is watched on this connection.
@@ -286,7 +308,14 @@ impl Connection {
                 verdict = some(&mut crediting) => {
                     crediting = None;
                     match verdict {
-                        Ok(verdict) => answer(&mut watching.viewer, verdict),
+                        Ok(verdict) => {
+                            self.refused += verdict.refused.len();
+                            if self.refused > MOST_REFUSED {
+                                return TOO_MANY_REFUSED;
+                            }
+                            answer(&mut watching.viewer, verdict);
+                        }
+                        Err(Error::SignInNeeded) => return SIGNED_OUT,
                         Err(Error::NotFound) => return NOT_FOUND,
                         Err(Error::Malformed(_)) => return MALFORMED,
                         Err(error) => {
@@ -339,7 +368,11 @@ impl Connection {
                         ClientMessage::Pin { rung } => watching.viewer.pin(rung.as_deref()),
                         ClientMessage::Budget { bytes } => watching.viewer.budget(bytes),
                         ClientMessage::Played { intervals, receipt } => {
-                            self.learn(streams, watching, receipt.as_deref()).await;
+                            let receipt = receipt.as_deref();
+                            if let Err(error) = self.learn(streams, watching, receipt).await {
+                                tracing::error!(%error, "a receipt could not be read");
+                                return TRY_LATER;
+                            }
                             crediting = Some(self.credit(streams, watching, &intervals));
                         }
                     }
@@ -349,11 +382,17 @@ impl Connection {
     }
 
     /// Takes up what a receipt of the same account and timeline shows; any other is ignored.
-    async fn learn(&self, streams: &Streams, watching: &mut Watching, receipt: Option<&str>) {
-        let Some(token) = receipt else { return };
-        if let Ok(Some(receipt)) = super::begin::read(streams, watching.right, token).await {
+    async fn learn(
+        &self,
+        streams: &Streams,
+        watching: &mut Watching,
+        receipt: Option<&str>,
+    ) -> Result<(), Error> {
+        let Some(token) = receipt else { return Ok(()) };
+        if let Some(receipt) = super::begin::read(streams, watching.right, token).await? {
             watching.viewer.learn(&receipt.delivered);
         }
+        Ok(())
     }
 
     fn credit(
@@ -375,9 +414,13 @@ impl Connection {
         let (right, session, duration_ms) =
             (watching.right, watching.session, watching.duration_ms);
         let (streams, device) = (streams.clone(), self.device);
+        let session_hash = self.session_hash.clone();
         async move {
-            // A learner may have left the course since the connection began.
+            // A learner may have signed out or left the course since the connection began.
             let mut connection = streams.db.read().await?;
+            if !session::holds(&mut connection, &session_hash, streams.evidence.now()).await? {
+                return Err(Error::SignInNeeded);
+            }
             let right = MayWatch::prove(&mut connection, right.account(), right.timeline()).await?;
             drop(connection);
             let account = Account {

@@ -13,6 +13,8 @@ use crate::learning::access::MayWatch;
 use crate::learning::watched::{Interval, Intervals};
 
 const KEY_NAME: &str = "receipt_key";
+/// Flags that one play session can leave.
+pub const MOST_FLAGS: i64 = 200;
 
 /// The stored key, made now when there is none.
 ///
@@ -184,7 +186,8 @@ pub async fn append_interval(
     Ok(())
 }
 
-/// Appends a flag; a repeated report is flagged once.
+/// Appends a flag; a repeated report is flagged once, and a play session leaves no more than
+/// [`MOST_FLAGS`]: whoever looks at them has seen enough by then.
 ///
 /// # Errors
 /// When the database fails.
@@ -198,7 +201,9 @@ pub async fn append_flag(
 ) -> Result<(), Error> {
     sqlx::query(
         "insert into evidence_flag (id, play_session_id, account_id, lesson_id, reason, from_ms, \
-         until_ms, recorded_at) values ($1, $2, $3, $4, $5, $6, $7, $8) on conflict (id) do nothing",
+         until_ms, recorded_at) select $1, $2, $3, $4, $5, $6, $7, $8 \
+         where (select count(*) from evidence_flag where account_id = $3 and lesson_id = $4 \
+         and play_session_id = $2) < $9 on conflict (id) do nothing",
     )
     .bind(claim.id)
     .bind(session)
@@ -208,6 +213,7 @@ pub async fn append_flag(
     .bind(claim.from_ms)
     .bind(claim.until_ms)
     .bind(now)
+    .bind(MOST_FLAGS)
     .execute(connection)
     .await?;
     Ok(())
