@@ -1,10 +1,10 @@
 //! Support plans as helpers and learners see them.
 
 use millet_server::id::{CourseId, LessonId, MeasureId};
+use millet_server::people::{Role, grants};
 use millet_tests::kit::{Course, Engines, Server, Storage, Village, Visitor};
 
 struct Plan {
-    #[allow(dead_code, reason = "keeps the database open")]
     village: Village,
     server: Server,
     course: CourseId,
@@ -83,6 +83,47 @@ async fn a_revoked_certificate_says_so_to_everybody_and_moves_the_plan_back() {
         let page = words(&helper, &measure).await;
         assert!(page.contains("badge under_way"), "{page}");
         assert!(page.contains("Watched by a neighbour"), "{page}");
+        plan.server.kill().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_helper_who_moved_away_sees_nothing_of_the_former_households() {
+    for engines in Engines::ALL {
+        let storage = engines.storage().await;
+        let plan = Plan::written(&storage).await;
+        plan.completed().await;
+        let helper = plan.person("helper").await;
+        let lists = ["/support", "/support/verify"];
+        for list in lists {
+            assert!(words(&helper, list).await.contains("H-001"), "{list}");
+        }
+        assert!(words(&helper, "/support").await.contains("紫阳村"));
+        assert!(words(&helper, "/support").await.contains("(1)"));
+
+        let village = &plan.village;
+        let mut tx = village.db.write().await.unwrap();
+        sqlx::query("update account_grant set revoked_at = 1 where account_id = $1")
+            .bind(village.helper)
+            .execute(&mut *tx)
+            .await
+            .unwrap();
+        let now = Village::now();
+        let role = Role::Helper;
+        grants::insert(&mut tx, village.helper, role, village.elsewhere, None, now)
+            .await
+            .unwrap();
+        tx.commit().await.unwrap();
+        for list in lists {
+            assert!(!words(&helper, list).await.contains("H-001"), "{list}");
+        }
+        assert!(words(&helper, "/support").await.contains("(0)"));
+        for path in [
+            format!("/support/households/{}", village.household),
+            format!("/support/measures/{}", plan.measure),
+        ] {
+            assert_eq!(helper.get(&path).await.status(), 404, "{path}");
+        }
         plan.server.kill().await;
     }
 }

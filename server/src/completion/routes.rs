@@ -15,6 +15,7 @@ use crate::courses::proof::InCourse;
 use crate::db::Db;
 use crate::error::Error;
 use crate::form::Form;
+use crate::households::store as households;
 use crate::id::{CourseId, CredentialId};
 use crate::learning::credentials::{self, LessonEvidence};
 use crate::learning::enrolment::Source;
@@ -24,7 +25,7 @@ use crate::notices;
 use crate::people::view::{View, done};
 use crate::people::{Helper, SignedIn, Teacher};
 use crate::plans::proof::InMeasure;
-use crate::plans::routes::{measure_page, note_read};
+use crate::plans::routes::{looked, measure_page};
 use crate::plans::{Status, fulfil, store};
 
 /// `POST /support/measures/{measure_id}/return` and
@@ -105,28 +106,24 @@ pub async fn measure_evidence(
     State(clock): State<Clock>,
 ) -> Result<Response, Error> {
     let (account, now) = (proof.account(), clock.now());
-    let mut transaction = db.write().await?;
-    let measure = store::measure(&mut transaction, proof.measure()).await?;
-    let plan = store::plan_of(&mut transaction, measure.id).await?;
-    let parts = store::parts(&mut transaction, plan).await?;
+    let mut connection = db.read().await?;
+    let measure = store::measure(&mut connection, proof.measure()).await?;
+    let plan = store::plan_of(&mut connection, measure.id).await?;
+    let parts = store::parts(&mut connection, plan).await?;
     let names: Vec<_> = parts
         .into_iter()
         .filter(|part| part.measure_id == measure.id)
         .map(|part| part.name)
         .collect();
-    let household = crate::households::store::find(&mut transaction, proof.household()).await?;
+    let language = view.language().code();
+    let household = households::find(&mut connection, proof.household(), language).await?;
     let credential_id = measure.credential_id;
-    let lessons = lessons(&mut transaction, credential_id).await?;
+    let lessons = lessons(&mut connection, credential_id).await?;
+    drop(connection);
+    let mut transaction = db.write().await?;
     notices::read(&mut transaction, account, measure.id, now).await?;
-    note_read(
-        &mut transaction,
-        account,
-        "measure.read",
-        "measure",
-        measure.id,
-        now,
-    )
-    .await?;
+    let read = looked(account, "measure.read", "measure", measure.id, now);
+    audit::append(&mut transaction, read).await?;
     transaction.commit().await?;
     let open = Status::from_word(&measure.status).is_some_and(Status::is_open);
     view.page(&pages::Verification {

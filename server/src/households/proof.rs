@@ -13,6 +13,13 @@ use crate::id::{AccountId, HouseholdId};
 use crate::people::access::path_id;
 use crate::people::{Has, Helper};
 
+/// Condition on `own` (a row of `household_helper`) and `household`: the helper answers for the
+/// household now, and still is a helper at its area. Proofs and lists share it.
+pub const ANSWERS: &str = "own.until is null and exists (select 1 from account_grant \
+    join area_closure closure on closure.ancestor_id = account_grant.area_id \
+    where account_grant.account_id = own.account_id and account_grant.role = 'helper' \
+    and account_grant.revoked_at is null and closure.descendant_id = household.area_id) ";
+
 /// Proof for the household `{household_id}` of the path.
 #[derive(Clone, Debug)]
 pub struct InHousehold<R> {
@@ -45,20 +52,16 @@ impl InHousehold<Helper> {
         account: AccountId,
         household: HouseholdId,
     ) -> Result<Self, Error> {
-        let row: Option<(HouseholdId,)> = sqlx::query_as(
+        let sql = format!(
             "select household.id from household \
              join household_helper own on own.household_id = household.id \
-             where household.id = $1 and own.account_id = $2 and own.until is null \
-             and exists (select 1 from account_grant \
-             join area_closure closure on closure.ancestor_id = account_grant.area_id \
-             where account_grant.account_id = $2 and account_grant.role = 'helper' \
-             and account_grant.revoked_at is null \
-             and closure.descendant_id = household.area_id)",
-        )
-        .bind(household)
-        .bind(account)
-        .fetch_optional(connection)
-        .await?;
+             where household.id = $1 and own.account_id = $2 and {ANSWERS}"
+        );
+        let row: Option<(HouseholdId,)> = sqlx::query_as(sqlx::AssertSqlSafe(sql))
+            .bind(household)
+            .bind(account)
+            .fetch_optional(connection)
+            .await?;
         let (household,) = row.ok_or(Error::NotFound)?;
         Ok(Self {
             account,

@@ -2,7 +2,7 @@
 
 use sqlx::{AnyConnection, FromRow};
 
-use super::proof::InHousehold;
+use super::proof::{ANSWERS, InHousehold};
 use super::{Status, is_head};
 use crate::clock::Timestamp;
 use crate::error::Error;
@@ -163,8 +163,8 @@ pub struct HouseholdRow {
     pub id: HouseholdId,
     /// Code.
     pub code: String,
-    /// Area.
-    pub area_id: AreaId,
+    /// Name of the area.
+    pub area: String,
     /// Address.
     pub address: String,
     /// Word of the status.
@@ -173,8 +173,11 @@ pub struct HouseholdRow {
     pub head: String,
 }
 
-const COLUMNS: &str = "select household.id, household.code, household.area_id, household.address, \
-    household.status, coalesce((select min(member.name) from membership \
+/// With `$1` the reader's language.
+const COLUMNS: &str = "select household.id, household.code, household.address, household.status, \
+    coalesce((select name from area_name where area_name.area_id = household.area_id \
+    and area_name.language = $1), (select min(name) from area_name \
+    where area_name.area_id = household.area_id), '') as area, coalesce((select min(member.name) from membership \
     join member on member.id = membership.member_id \
     where membership.household_id = household.id and membership.until is null \
     and membership.relationship in ('01', '02')), '') as head from household ";
@@ -186,12 +189,14 @@ const COLUMNS: &str = "select household.id, household.code, household.area_id, h
 pub async fn own(
     connection: &mut AnyConnection,
     helper: &Has<Helper>,
+    language: &str,
 ) -> Result<Vec<HouseholdRow>, Error> {
     let sql = format!(
         "{COLUMNS} join household_helper own on own.household_id = household.id \
-         where own.account_id = $1 and own.until is null order by household.code limit 1000"
+         where own.account_id = $2 and {ANSWERS} order by household.code limit 1000"
     );
     Ok(sqlx::query_as(sqlx::AssertSqlSafe(sql))
+        .bind(language)
         .bind(helper.account())
         .fetch_all(connection)
         .await?)
@@ -204,9 +209,11 @@ pub async fn own(
 pub async fn find(
     connection: &mut AnyConnection,
     proof: &InHousehold<Helper>,
+    language: &str,
 ) -> Result<HouseholdRow, Error> {
-    let sql = format!("{COLUMNS} where household.id = $1");
+    let sql = format!("{COLUMNS} where household.id = $2");
     sqlx::query_as(sqlx::AssertSqlSafe(sql))
+        .bind(language)
         .bind(proof.household())
         .fetch_optional(connection)
         .await?

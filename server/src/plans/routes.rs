@@ -22,7 +22,7 @@ use crate::households::proof::InHousehold;
 use crate::households::store::HouseholdRow;
 use crate::id::{AccountId, HouseholdId, MeasureId};
 use crate::people::view::View;
-use crate::people::{Has, Helper, SignedIn, admin_routes, areas, grants};
+use crate::people::{Has, Helper, SignedIn, admin_routes, grants};
 
 /// `GET /plan`: one's own household's.
 ///
@@ -53,47 +53,35 @@ pub async fn households_page(
     State(db): State<Db>,
     State(clock): State<Clock>,
 ) -> Result<Response, Error> {
-    let mut transaction = db.write().await?;
     let account = helper.account();
-    let rows = households::store::own(&mut transaction, &helper).await?;
-    let loads = store::loads(&mut transaction, account).await?;
-    let mut lines = Vec::with_capacity(rows.len());
-    for row in rows {
-        let load = loads.iter().find(|load| load.household_id == row.id);
-        lines.push(line(&mut transaction, row, load, &view).await?);
-    }
-    note_read(
-        &mut transaction,
-        account,
-        "household.listed",
-        "account",
-        account,
-        clock.now(),
-    )
-    .await?;
-    transaction.commit().await?;
+    let mut connection = db.read().await?;
+    let rows = households::store::own(&mut connection, &helper, view.language().code()).await?;
+    let loads = store::loads(&mut connection, account).await?;
+    drop(connection);
+    let lines: Vec<_> = rows
+        .into_iter()
+        .map(|row| {
+            let load = loads.iter().find(|load| load.household_id == row.id);
+            line(row, load)
+        })
+        .collect();
+    note_read(&db, listed(account, clock.now())).await?;
     view.page(&pages::Households {
         to_verify: lines.iter().map(|line| line.to_verify).sum(),
         households: lines,
     })
 }
 
-async fn line(
-    connection: &mut AnyConnection,
-    row: HouseholdRow,
-    load: Option<&Load>,
-    view: &View,
-) -> Result<pages::HouseholdLine, Error> {
-    let area = areas::name(connection, row.area_id, view.language().code()).await?;
-    Ok(pages::HouseholdLine {
+fn line(row: HouseholdRow, load: Option<&Load>) -> pages::HouseholdLine {
+    pages::HouseholdLine {
         id: row.id.to_string(),
         code: row.code,
         head: row.head,
-        area,
+        area: row.area,
         status: row.status,
         measures: load.map_or(0, |load| load.measures),
         to_verify: load.map_or(0, |load| load.to_verify),
-    })
+    }
 }
 
 /// `GET /support/households/{household_id}`
@@ -106,26 +94,18 @@ pub async fn household_page(
     State(db): State<Db>,
     State(clock): State<Clock>,
 ) -> Result<Response, Error> {
-    let mut transaction = db.write().await?;
-    let household = proof.household();
-    let row = households::store::find(&mut transaction, &proof).await?;
-    let loads = store::loads(&mut transaction, proof.account()).await?;
+    let (household, by) = (proof.household(), proof.account());
+    let mut connection = db.read().await?;
+    let row = households::store::find(&mut connection, &proof, view.language().code()).await?;
+    let loads = store::loads(&mut connection, by).await?;
     let load = loads.iter().find(|load| load.household_id == household);
     let address = row.address.clone();
-    let line = line(&mut transaction, row, load, &view).await?;
-    let members = households::store::members(&mut transaction, household).await?;
-    let plan = plan_page(&mut transaction, household).await?;
-    let (by, now) = (proof.account(), clock.now());
-    note_read(
-        &mut transaction,
-        by,
-        "household.read",
-        "household",
-        household,
-        now,
-    )
-    .await?;
-    transaction.commit().await?;
+    let line = line(row, load);
+    let members = households::store::members(&mut connection, household).await?;
+    let plan = plan_page(&mut connection, household).await?;
+    drop(connection);
+    let read = looked(by, "household.read", "household", household, clock.now());
+    note_read(&db, read).await?;
     view.page(&pages::Household {
         line,
         address,
@@ -195,19 +175,11 @@ pub async fn waiting_page(
     State(db): State<Db>,
     State(clock): State<Clock>,
 ) -> Result<Response, Error> {
-    let mut transaction = db.write().await?;
     let account = helper.account();
-    let waiting = store::waiting(&mut transaction, account).await?;
-    note_read(
-        &mut transaction,
-        account,
-        "household.listed",
-        "account",
-        account,
-        clock.now(),
-    )
-    .await?;
-    transaction.commit().await?;
+    let mut connection = db.read().await?;
+    let waiting = store::waiting(&mut connection, account).await?;
+    drop(connection);
+    note_read(&db, listed(account, clock.now())).await?;
     view.page(&pages::ToVerify {
         measures: waiting
             .into_iter()
@@ -272,25 +244,32 @@ pub fn measure_page(measure: MeasureRow, members: Vec<String>) -> pages::Measure
     }
 }
 
-/// Writes down that somebody read household data.
-///
-/// # Errors
-/// When the database fails.
-pub async fn note_read(
-    transaction: &mut AnyConnection,
+/// Somebody looked at household data.
+pub fn looked(
     by: AccountId,
     action: &'static str,
     subject_kind: &'static str,
-    subject: impl ToString + Send,
+    subject: impl ToString,
     at: Timestamp,
-) -> Result<(), Error> {
-    let entry = Entry {
+) -> Entry<'static> {
+    Entry {
         account: Some(by),
         action,
         subject_kind,
         subject_id: subject.to_string(),
         reason: None,
         at,
-    };
-    Ok(audit::append(transaction, entry).await?)
+    }
+}
+
+fn listed(by: AccountId, at: Timestamp) -> Entry<'static> {
+    looked(by, "household.listed", "account", by, at)
+}
+
+/// Writes down what was read, before anybody sees it; readers do not wait for each other until then.
+async fn note_read(db: &Db, entry: Entry<'_>) -> Result<(), Error> {
+    let mut transaction = db.write().await?;
+    audit::append(&mut transaction, entry).await?;
+    transaction.commit().await?;
+    Ok(())
 }

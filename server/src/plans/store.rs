@@ -5,6 +5,7 @@ use sqlx::{AnyConnection, FromRow};
 use super::{Beneficiaries, Kind, Money, Status};
 use crate::clock::Timestamp;
 use crate::error::Error;
+use crate::households::proof::ANSWERS;
 use crate::id::{
     AccountId, CourseId, CredentialId, HouseholdId, MeasureEventId, MeasureId, MemberId, PlanId,
     PlanVersionId,
@@ -333,17 +334,19 @@ pub struct Load {
 /// # Errors
 /// When the database fails.
 pub async fn loads(connection: &mut AnyConnection, helper: AccountId) -> Result<Vec<Load>, Error> {
-    Ok(sqlx::query_as(
+    let sql = format!(
         "select support_plan.household_id, count(*) as measures, \
          cast(sum(case when measure.status = 'fulfilled' then 1 else 0 end) as bigint) as to_verify \
          from measure join support_plan on support_plan.id = measure.plan_id \
-         join household_helper own on own.household_id = support_plan.household_id \
-         where own.account_id = $1 and own.until is null and support_plan.closed_at is null \
-         and measure.status <> 'cancelled' group by support_plan.household_id",
-    )
-    .bind(helper)
-    .fetch_all(connection)
-    .await?)
+         join household on household.id = support_plan.household_id \
+         join household_helper own on own.household_id = household.id \
+         where own.account_id = $1 and {ANSWERS} and support_plan.closed_at is null \
+         and measure.status <> 'cancelled' group by support_plan.household_id"
+    );
+    Ok(sqlx::query_as(sqlx::AssertSqlSafe(sql))
+        .bind(helper)
+        .fetch_all(connection)
+        .await?)
 }
 
 /// A measure that waits for verification.
@@ -369,7 +372,7 @@ pub async fn waiting(
     connection: &mut AnyConnection,
     helper: AccountId,
 ) -> Result<Vec<WaitingRow>, Error> {
-    Ok(sqlx::query_as(
+    let sql = format!(
         "select measure.id, measure.title, coalesce((select min(member.name) \
          from measure_member part join member on member.id = part.member_id \
          where part.measure_id = measure.id and part.credential_id = measure.credential_id), '') \
@@ -377,12 +380,13 @@ pub async fn waiting(
          join support_plan on support_plan.id = measure.plan_id \
          join household on household.id = support_plan.household_id \
          join household_helper own on own.household_id = household.id \
-         where own.account_id = $1 and own.until is null and measure.status = 'fulfilled' \
-         order by measure.fulfilled_at, measure.id limit 500",
-    )
-    .bind(helper)
-    .fetch_all(connection)
-    .await?)
+         where own.account_id = $1 and {ANSWERS} and measure.status = 'fulfilled' \
+         order by measure.fulfilled_at, measure.id limit 500"
+    );
+    Ok(sqlx::query_as(sqlx::AssertSqlSafe(sql))
+        .bind(helper)
+        .fetch_all(connection)
+        .await?)
 }
 
 /// The accounts of the members who did their part in a measure.
