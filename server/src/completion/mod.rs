@@ -6,6 +6,8 @@
 pub mod routes;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod version_tests;
 
 use sqlx::AnyConnection;
 
@@ -91,17 +93,33 @@ async fn watched(
         return Ok(outcome);
     };
     let version = publish::version(&mut *transaction, enrolment.version_id).await?;
-    let lessons = publish::lessons(&mut *transaction, enrolment.version_id).await?;
-    let shown = lessons.iter().find(|shown| shown.lesson_id == lesson);
-    let Some((shown, timeline)) = shown.and_then(|shown| Some((shown, shown.timeline_id?))) else {
-        return Ok(outcome);
-    };
-    let played = progress::of_timeline(&mut *transaction, account, lesson, timeline).await?;
-    if is_enough(&played, shown.duration_ms, version.required_percent) {
-        let percent = played.percent_of(shown.duration_ms);
+    let percent = progress::of_lesson(&mut *transaction, account, lesson)
+        .await?
+        .into_iter()
+        .filter(|(played, ms)| is_enough(played, *ms, version.required_percent))
+        .map(|(played, ms)| played.percent_of(ms))
+        .max();
+    if let Some(percent) = percent {
         outcome = lesson_done(transaction, &enrolment, lesson, percent, now).await?;
     }
     Ok(outcome)
+}
+
+/// A new version is published: whoever has not completed the course follows it, and whoever has
+/// done all that it still asks for has completed it now.
+///
+/// # Errors
+/// When the database fails; then the caller's transaction must not commit.
+pub async fn republished(
+    transaction: &mut AnyConnection,
+    course: &InCourse<Teacher>,
+    now: Timestamp,
+) -> Result<(), Error> {
+    enrolment::follow_published(&mut *transaction, course).await?;
+    for enrolment in enrolment::finished(&mut *transaction, course).await? {
+        course_done(&mut *transaction, &enrolment, now).await?;
+    }
+    Ok(())
 }
 
 fn is_enough(played: &Intervals, duration_ms: i64, required_percent: i64) -> bool {

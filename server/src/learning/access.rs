@@ -100,8 +100,9 @@ pub struct MayWatch {
 }
 
 impl MayWatch {
-    /// Asks the database: the timeline is shown by the version that the account follows, or the
-    /// account teaches the course.
+    /// Asks the database: the timeline is shown by the version that the account follows or by one
+    /// before it (a lesson may be on its way while the course is published again), or the account
+    /// teaches the course.
     ///
     /// # Errors
     /// [`Error::NotFound`] for everybody else.
@@ -112,9 +113,11 @@ impl MayWatch {
     ) -> Result<Self, Error> {
         let followed: Option<(LessonId,)> = sqlx::query_as(
             "select shown.lesson_id from version_lesson shown \
-             join enrolment on enrolment.version_id = shown.version_id \
+             join course_version version on version.id = shown.version_id \
+             join enrolment on enrolment.course_id = version.course_id \
+             join course_version followed on followed.id = enrolment.version_id \
              where shown.timeline_id = $1 and enrolment.account_id = $2 \
-             and enrolment.withdrawn_at is null limit 1",
+             and version.number <= followed.number and enrolment.withdrawn_at is null limit 1",
         )
         .bind(timeline)
         .bind(account)

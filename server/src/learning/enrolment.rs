@@ -5,9 +5,7 @@ use sqlx::{AnyConnection, FromRow};
 use crate::clock::Timestamp;
 use crate::courses::proof::InCourse;
 use crate::error::Error;
-use crate::id::{
-    AccountId, CohortId, CourseId, CredentialId, EnrolmentId, LessonId, VersionId,
-};
+use crate::id::{AccountId, CohortId, CourseId, CredentialId, EnrolmentId, LessonId, VersionId};
 use crate::people::Teacher;
 
 /// Who asked for the enrolment.
@@ -143,6 +141,28 @@ pub async fn follow_published(
     .execute(connection)
     .await?;
     Ok(())
+}
+
+/// Learners who have completed every lesson of the version that they follow, but not the course:
+/// the missing lesson is not asked for any more.
+///
+/// # Errors
+/// When the database fails.
+pub async fn finished(
+    connection: &mut AnyConnection,
+    course: &InCourse<Teacher>,
+) -> Result<Vec<Enrolment>, Error> {
+    Ok(sqlx::query_as(
+        "select id, course_id, version_id, account_id, completed_at from enrolment \
+         where course_id = $1 and completed_at is null and withdrawn_at is null \
+         and not exists (select 1 from version_lesson shown \
+         where shown.version_id = enrolment.version_id and not exists \
+         (select 1 from lesson_completion done where done.account_id = enrolment.account_id \
+         and done.lesson_id = shown.lesson_id)) order by id",
+    )
+    .bind(course.course())
+    .fetch_all(connection)
+    .await?)
 }
 
 /// Marks the course complete, once.

@@ -38,6 +38,38 @@ pub async fn of_timeline(
     Ok(Intervals::merge(rows.into_iter().map(interval)))
 }
 
+/// What was watched of a lesson, of each of its timelines, with the timeline's length: a lesson may
+/// have got other media while it was watched.
+///
+/// # Errors
+/// When the database fails.
+pub async fn of_lesson(
+    connection: &mut AnyConnection,
+    account: AccountId,
+    lesson: LessonId,
+) -> Result<Vec<(Intervals, i64)>, Error> {
+    let rows: Vec<(TimelineId, i64, i64, i64)> = sqlx::query_as(
+        "select timeline.id, timeline.duration_ms, played.from_ms, played.until_ms \
+         from watch_interval played join timeline on timeline.id = played.timeline_id \
+         where played.account_id = $1 and played.lesson_id = $2",
+    )
+    .bind(account)
+    .bind(lesson)
+    .fetch_all(connection)
+    .await?;
+    let mut timelines: HashMap<TimelineId, (Vec<Interval>, i64)> = HashMap::new();
+    for (timeline, duration_ms, from_ms, until_ms) in rows {
+        let (parts, _) = timelines
+            .entry(timeline)
+            .or_insert_with(|| (Vec::new(), duration_ms));
+        parts.push(interval((from_ms, until_ms)));
+    }
+    Ok(timelines
+        .into_values()
+        .map(|(parts, duration_ms)| (Intervals::merge(parts), duration_ms))
+        .collect())
+}
+
 fn interval((from_ms, until_ms): (i64, i64)) -> Interval {
     Interval { from_ms, until_ms }
 }

@@ -11,6 +11,7 @@ use serde::Deserialize;
 
 use super::media;
 use crate::clock::Clock;
+use crate::completion;
 use crate::courses::proof::InCourse;
 use crate::courses::{Draft, cover, outline, publish, store};
 use crate::db::Db;
@@ -248,9 +249,10 @@ pub async fn publish(
     State(clock): State<Clock>,
     Form(form): Form<PublishForm>,
 ) -> Result<Redirect, Error> {
+    let now = clock.now();
     let mut transaction = db.write().await?;
-    publish::publish(&mut transaction, &course, form.revision, clock.now()).await?;
-    enrolment::follow_published(&mut transaction, &course).await?;
+    publish::publish(&mut transaction, &course, form.revision, now).await?;
+    completion::republished(&mut transaction, &course, now).await?;
     transaction.commit().await?;
     Ok(done(&editor_path(course.course()), "published"))
 }
