@@ -10,6 +10,11 @@ use serde::{Deserialize, Serialize};
 /// Largest body of a form; uploads have limits of their own.
 pub const FORM_LIMIT_BYTES: usize = 1 << 20;
 
+/// What stands in place of a secret.
+const MASK: &str = "***";
+/// Parts of the names of query values that are secrets.
+const SECRET_WORDS: [&str; 4] = ["password", "secret", "token", "passphrase"];
+
 /// Why the settings were refused; the text names the key and where it came from.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
@@ -64,6 +69,10 @@ pub struct Settings {
     #[arg(long)]
     #[serde(skip_serializing_if = "Option::is_none")]
     public_url: Option<String>,
+    /// Whether a proxy in front appends the client's address to X-Forwarded-For
+    #[arg(long)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    trusted_proxy: Option<bool>,
     /// The millet-transcoder program; by default the one beside this program, else on the PATH
     #[arg(long)]
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -105,6 +114,8 @@ pub struct Config {
     pub objects: String,
     /// Without a slash at the end; absent: the address that the browser used.
     pub public_url: Option<String>,
+    /// Whether the last entry of `X-Forwarded-For` is believed.
+    pub trusted_proxy: bool,
     /// The transcoder's program.
     pub transcoder: PathBuf,
     /// Lessons prepared at the same time.
@@ -181,6 +192,7 @@ impl Config {
             public_url: settings
                 .public_url
                 .map(|url| url.trim_end_matches('/').to_owned()),
+            trusted_proxy: settings.trusted_proxy.unwrap_or(false),
             transcoder: settings.transcoder.unwrap_or_else(beside_this_program),
             workers: settings.workers.unwrap_or(1),
             upload_max_bytes: settings.upload_max_bytes.unwrap_or(2 << 30),
@@ -242,14 +254,39 @@ impl Config {
     /// When a path is not UTF-8.
     pub fn masked(&self) -> Result<String, toml::ser::Error> {
         let mut shown = self.clone();
-        if let Ok(mut url) = url::Url::parse(&shown.database_url)
-            && url.password().is_some()
-            && url.set_password(Some("***")).is_ok()
-        {
-            shown.database_url = url.into();
-        }
+        shown.database_url = without_secrets(&shown.database_url);
+        shown.objects = without_secrets(&shown.objects);
         toml::to_string_pretty(&shown)
     }
+}
+
+/// The address with its password masked, before the host or among the query's values.
+fn without_secrets(address: &str) -> String {
+    // A path of this machine holds no password, and would be spelt differently.
+    if address.starts_with("sqlite:") || address.starts_with("file:") {
+        return address.to_owned();
+    }
+    let Ok(mut url) = url::Url::parse(address) else {
+        return address.to_owned();
+    };
+    if url.password().is_some() && url.set_password(Some(MASK)).is_err() {
+        return MASK.to_owned();
+    }
+    let is_secret = |name: &str| {
+        let name = name.to_lowercase();
+        SECRET_WORDS.iter().any(|word| name.contains(word))
+    };
+    if url.query_pairs().any(|(name, _)| is_secret(&name)) {
+        let pairs: Vec<(String, String)> = url
+            .query_pairs()
+            .map(|(name, value)| {
+                let value = if is_secret(&name) { MASK } else { &value };
+                (name.to_string(), value.to_owned())
+            })
+            .collect();
+        url.query_pairs_mut().clear().extend_pairs(pairs);
+    }
+    url.into()
 }
 
 fn beside_this_program() -> PathBuf {

@@ -88,23 +88,29 @@ async fn millet(storage: &Storage, arguments: &[&str], input: &str) -> String {
 
 #[tokio::test]
 async fn settings_are_printed_without_their_secrets_and_an_unknown_key_is_refused() {
-    let config = async |setting: &str| {
+    let config = async |setting: &str, database: &str| {
         Command::new(program("millet"))
             .arg("config")
-            .env("MILLET_DATABASE_URL", "postgres://millet:hush@127.0.0.1/x")
+            .env("MILLET_DATABASE_URL", database)
             .env(setting, "1")
             .output()
             .await
             .unwrap()
     };
-    let printed = config("MILLET_WORKERS").await;
+    const BEFORE_THE_HOST: &str = "postgres://millet:hush@127.0.0.1/x";
+    const IN_THE_QUERY: &str = "postgres://127.0.0.1/x?user=millet&password=hush";
+    let printed = config("MILLET_WORKERS", BEFORE_THE_HOST).await;
     let words = String::from_utf8_lossy(&printed.stdout).into_owned();
     assert!(
         printed.status.success() && words.contains("workers = 1"),
         "{words}"
     );
     assert!(!words.contains("hush"));
-    let refused = config("MILLET_WORKER").await;
+    let printed = config("MILLET_WORKERS", IN_THE_QUERY).await;
+    let words = String::from_utf8_lossy(&printed.stdout).into_owned();
+    assert!(words.contains("user=millet"), "{words}");
+    assert!(!words.contains("hush"), "{words}");
+    let refused = config("MILLET_WORKER", BEFORE_THE_HOST).await;
     assert!(!refused.status.success());
     let why = String::from_utf8_lossy(&refused.stderr).into_owned();
     assert!(why.contains("worker"), "{why}");

@@ -271,7 +271,10 @@ async fn a_revoked_credential_reopens_what_it_fulfilled_and_the_helper_knows() {
 
         for id in [any, all] {
             let measure = measure(&mut tx, id).await.unwrap();
-            assert_eq!((measure.status.as_str(), measure.reason.as_str()), ("under_way", why));
+            assert_eq!(
+                (measure.status.as_str(), measure.reason.as_str()),
+                ("under_way", why)
+            );
             assert!(measure.credential_id.is_none() && measure.fulfilled_at.is_none());
         }
         let after = notices::unread(&mut tx, village.helper).await.unwrap();

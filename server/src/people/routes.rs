@@ -1,16 +1,15 @@
 //! Signing in and out, by password and by card.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 
-use axum::extract::{ConnectInfo, Path, State};
+use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse as _, Redirect, Response};
 use axum_extra::extract::cookie::{Cookie, CookieJar};
 use millet_web::pages::people as pages;
 use serde::Deserialize;
 
-use super::limit::SignInLimit;
+use super::limit::{CameFrom, SignInLimit};
 use super::password::Passwords;
 use super::session::{self, Token};
 use super::view::{View, done};
@@ -73,7 +72,7 @@ pub async fn sign_in(
     State(config): State<Arc<Config>>,
     State(passwords): State<Passwords>,
     State(limit): State<SignInLimit>,
-    ConnectInfo(from): ConnectInfo<SocketAddr>,
+    from: CameFrom,
     headers: HeaderMap,
     Form(form): Form<SignInForm>,
 ) -> Result<Response, Error> {
@@ -87,7 +86,7 @@ pub async fn sign_in(
             },
         )
     };
-    if let Err(Error::TooMany { retry_after_s }) = limit.check(&form.name, from.ip()) {
+    if let Err(Error::TooMany { retry_after_s }) = limit.check(&form.name, from) {
         let mut response = refused(StatusCode::TOO_MANY_REQUESTS, "sign-in-too-many")?;
         response
             .headers_mut()
@@ -199,11 +198,11 @@ pub async fn take_card(
     State(clock): State<Clock>,
     State(config): State<Arc<Config>>,
     State(limit): State<SignInLimit>,
-    ConnectInfo(from): ConnectInfo<SocketAddr>,
+    from: CameFrom,
     headers: HeaderMap,
     Path(token): Path<String>,
 ) -> Result<Response, Error> {
-    limit.check(&token, from.ip())?;
+    limit.check(&token, from)?;
     let token = Token::received(&token).ok_or(Error::CardRefused)?;
     let now = clock.now();
     let mut transaction = db.write().await?;

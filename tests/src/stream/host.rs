@@ -56,6 +56,7 @@ impl Host {
                 .unwrap_or_else(|| format!("sqlite:{}/millet.db", folder.display())),
             objects: format!("file:{}/objects", folder.display()),
             public_url: None,
+            trusted_proxy: false,
             transcoder: "true".into(),
             workers: 0,
             upload_max_bytes: 1 << 30,
