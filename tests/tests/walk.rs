@@ -9,13 +9,15 @@ use millet_tests::kit::{Course, Engines, Server, Village, Visitor, media};
 use reqwest::Method;
 
 /// Who walks.
-const PEOPLE: [&str; 9] = [
+const PEOPLE: [&str; 11] = [
     "",
     "outsider",
     "student",
     "teacher",
     "helper",
     "admin",
+    "manager",
+    "auditor",
     "foreign-teacher",
     "foreign-helper",
     "foreign-admin",

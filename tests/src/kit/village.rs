@@ -17,7 +17,8 @@ use millet_server::plans::{Beneficiaries, Kind, Money};
 /// Everybody's password.
 pub const PASSWORD: &str = "bees like the sun";
 
-/// One village with its people; sign-in names are `admin`, `teacher`, `helper`, `student`, `outsider`.
+/// One village with its people; sign-in names are `admin`, `teacher`, `helper`,
+/// `manager`, `auditor`, `student`, `outsider`, and `foreign-…` for the roles elsewhere.
 pub struct Village {
     /// Same database as the server's.
     pub db: Db,
@@ -66,6 +67,8 @@ impl Village {
         person("admin", Some(Role::Administrator), area).await;
         let teacher = person("teacher", Some(Role::Teacher), area).await;
         let helper = person("helper", Some(Role::Helper), area).await;
+        person("manager", Some(Role::AreaManager), area).await;
+        person("auditor", Some(Role::Auditor), area).await;
         let student = person("student", None, area).await;
         let outsider = person("outsider", None, elsewhere).await;
         person("foreign-admin", Some(Role::Administrator), elsewhere).await;
