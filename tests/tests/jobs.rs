@@ -176,3 +176,37 @@ async fn the_figures_tell_of_viewers_bytes_stalls_jobs_and_transactions() {
     .await;
     server.kill().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_teacher_may_have_a_recording_prepared_again_after_a_fault() {
+    for engines in Engines::ALL {
+        let storage = engines.storage().await;
+        let village = Village::found(storage.db().await).await;
+        let server = Server::start_with(&storage, &["--workers", "0"]).await;
+        let recording = storage.folder().join("recording.mp4");
+        std::fs::write(&recording, b"not looked at").unwrap();
+        let (course, lesson) = Course::upload(&storage, &village, &recording).await;
+        let editor = format!(
+            "/teach/courses/{}/lessons/{}",
+            course.course(),
+            lesson.lesson()
+        );
+        let again = format!("{editor}/again");
+        let teacher = Visitor::signed_in(server.address, "teacher").await;
+        let page = async || teacher.get(&editor).await.text().await.unwrap();
+        assert!(!page().await.contains(&again));
+        assert_eq!(teacher.post(&again, &[]).await.status(), 409);
+
+        let mut tx = village.db.write().await.unwrap();
+        sqlx::query("update job set status = 'failed', attempts = 3")
+            .execute(&mut *tx)
+            .await
+            .unwrap();
+        tx.commit().await.unwrap();
+        assert!(page().await.contains(&again));
+        assert_eq!(teacher.post(&again, &[]).await.status(), 303);
+        let job = job(&village, lesson.lesson()).await;
+        assert_eq!((job.status, job.attempts), (Status::Queued, 0));
+        server.kill().await;
+    }
+}

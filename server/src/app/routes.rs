@@ -240,6 +240,11 @@ pub fn table() -> Vec<Route> {
             teaching::lesson_routes::take_file,
         )
         .with_body_of_any_length(),
+        post(
+            "/teach/courses/{course_id}/lessons/{lesson_id}/again",
+            A::CourseTeacher,
+            teaching::lesson_routes::try_again,
+        ),
         get(
             "/teach/lessons/{lesson_id}/status",
             A::CourseTeacher,

@@ -253,7 +253,8 @@ pub async fn end_leases_of_node(
     Ok(changed.rows_affected())
 }
 
-/// Puts a job that was given up back into the queue; false when it was not given up.
+/// Puts a job that was given up back into the queue; false when it was not given up, or its file is
+/// removed already.
 ///
 /// # Errors
 /// When the database fails.
@@ -264,7 +265,8 @@ pub async fn try_again(
 ) -> Result<bool, Error> {
     let changed = sqlx::query(
         "update job set status = 'queued', attempts = 0, not_before = $1, ended_at = null, \
-         sentence = null where id = $2 and status = 'failed'",
+         sentence = null where id = $2 and status = 'failed' \
+         and exists (select 1 from upload_part where upload_part.upload_id = job.upload_id)",
     )
     .bind(now)
     .bind(job)

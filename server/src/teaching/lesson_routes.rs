@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::{Multipart, State};
-use axum::response::{IntoResponse as _, Response};
+use axum::response::{IntoResponse as _, Redirect, Response};
 use futures_util::StreamExt as _;
 use millet_web::pages::teaching as pages;
 use serde::Serialize;
@@ -18,11 +18,12 @@ use crate::courses::proof::InLesson;
 use crate::courses::{outline, store};
 use crate::db::Db;
 use crate::error::Error;
+use crate::jobs;
 use crate::people::Teacher;
 use crate::people::view::{View, done};
 use crate::timelines::Timelines;
-use crate::uploads::NewUpload;
 use crate::uploads::receive::Receiver;
+use crate::uploads::{NewUpload, take_whole};
 
 /// `GET /teach/courses/{course_id}/lessons/{lesson_id}`
 ///
@@ -93,6 +94,27 @@ pub async fn status(
     }))
 }
 
+/// `POST /teach/courses/{course_id}/lessons/{lesson_id}/again`: prepares a recording once more, after
+/// the system failed with it.
+///
+/// # Errors
+/// [`Error::Conflict`] when nothing failed, or the file is removed already.
+pub async fn try_again(
+    proof: InLesson<Teacher>,
+    State(db): State<Db>,
+    State(clock): State<Clock>,
+) -> Result<Redirect, Error> {
+    let mut transaction = db.write().await?;
+    let job = jobs::store::latest_of_lesson(&mut transaction, proof.lesson()).await?;
+    let job = job.ok_or(Error::Conflict("state"))?;
+    if !jobs::store::try_again(&mut transaction, job.id, clock.now()).await? {
+        return Err(Error::Conflict("state"));
+    }
+    transaction.commit().await?;
+    let place = lesson_path(proof.course().course(), proof.lesson());
+    Ok(done(&place, "saved"))
+}
+
 /// `POST /teach/courses/{course_id}/lessons/{lesson_id}/file`: the whole file in one form, for a
 /// browser without script. The form's length bounds the file's.
 ///
@@ -130,10 +152,9 @@ pub async fn take_file(
     }
     tokio::io::AsyncWriteExt::flush(&mut writer).await?;
     let new = NewUpload::new(&name, &media_type, length, most)?;
-    let upload = receiver.create(&proof, &new).await?;
     let read = tokio::fs::File::open(file.path()).await?;
     let body = tokio_util::io::ReaderStream::with_capacity(read, 64 * 1024);
-    receiver.receive(&upload, 0, body, None).await?;
+    take_whole(&receiver, &proof, &new, body).await?;
     Ok(done(&place, "saved").into_response())
 }
 

@@ -22,6 +22,7 @@
 //! | `POST /teach/courses/{course_id}/lessons` | `module_id`, `title`, `kind` |
 //! | `POST /teach/courses/{course_id}/lessons/{lesson_id}` | `title`, `body`, `action`: `save`, `up`, `down`, `remove` |
 //! | `POST /teach/courses/{course_id}/lessons/{lesson_id}/file` | multipart: `file` |
+//! | `POST /teach/courses/{course_id}/lessons/{lesson_id}/again` | |
 //! | `POST /teach/courses/{course_id}/learners` | `cohort_id`, `lines` (CSV) |
 //! | `POST /teach/courses/{course_id}/cohorts` | `name` |
 //! | `POST /teach/courses/{course_id}/cards` | `account_id`, `single_use` |

@@ -39,6 +39,7 @@ media-running-percent = {"Being prepared: {percent} %"}
 media-ready = ready
 media-refused = cannot be used
 media-failed = failed
+prepare-again = Prepare it once more
 refused-not_media = This is not a video or sound file. Choose another.
 refused-no_streams = The file holds neither picture nor sound that can be read.
 refused-too_long = The recording is too long. Upload it in parts.

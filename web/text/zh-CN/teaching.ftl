@@ -39,6 +39,7 @@ media-running-percent = {"正在处理：{percent}%"}
 media-ready = 已就绪
 media-refused = 无法使用
 media-failed = 处理失败
+prepare-again = 再处理一次
 refused-not_media = 这不是视频或录音文件。请换一个文件。
 refused-no_streams = 文件里没有可用的画面或声音。
 refused-too_long = 录像太长。请分成几课上传。
