@@ -127,3 +127,40 @@ async fn a_helper_who_moved_away_sees_nothing_of_the_former_households() {
         plan.server.kill().await;
     }
 }
+
+/// The number that the navigation shows at a place, empty without one.
+async fn news(visitor: &Visitor, place: &str) -> String {
+    let page = words(visitor, "/courses").await;
+    let (_, rest) = page.split_once(&format!("<a href=\"{place}\">")).unwrap();
+    let (link, _) = rest.split_once("</a>").unwrap();
+    match link.split_once("\">") {
+        Some((_, number)) => number.trim_end_matches("</b>").to_owned(),
+        None => String::new(),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_navigation_counts_what_somebody_has_not_seen_yet() {
+    for engines in Engines::ALL {
+        let storage = engines.storage().await;
+        let plan = Plan::written(&storage).await;
+        let helper = plan.person("helper").await;
+        let student = plan.person("student").await;
+        assert_eq!(news(&helper, "/support").await, "");
+        plan.completed().await;
+        assert_eq!(news(&helper, "/support").await, "1");
+        let measure = format!("/support/measures/{}", plan.measure);
+        words(&helper, &measure).await;
+        assert_eq!(news(&helper, "/support").await, "");
+
+        assert_eq!(news(&student, "/plan").await, "");
+        let why = [("reason", "Somebody else watched")];
+        let returned = helper.post(&format!("{measure}/return"), &why).await;
+        assert_eq!(returned.status(), 303);
+        assert_eq!(news(&student, "/plan").await, "1");
+        let page = words(&student, "/plan").await;
+        assert!(page.contains("Somebody else watched"), "{page}");
+        assert_eq!(news(&student, "/plan").await, "");
+        plan.server.kill().await;
+    }
+}

@@ -52,6 +52,10 @@ pub struct Navigation {
     pub helper: bool,
     /// Administers areas and accounts.
     pub administrator: bool,
+    /// Unread notices about the own household's plan.
+    pub plan_news: i64,
+    /// Unread notices about households that the person helps.
+    pub support_news: i64,
 }
 
 /// A sentence at the top of a page; the key of its text.

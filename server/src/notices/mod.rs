@@ -74,6 +74,27 @@ pub async fn read(
     Ok(())
 }
 
+/// Marks the notices of one kind as read: the page that tells of all of them was shown.
+///
+/// # Errors
+/// When the database fails.
+pub async fn read_all(
+    connection: &mut AnyConnection,
+    account: AccountId,
+    kind: Kind,
+    now: Timestamp,
+) -> Result<(), Error> {
+    sqlx::query(
+        "update notice set read_at = $1 where account_id = $2 and kind = $3 and read_at is null",
+    )
+    .bind(now)
+    .bind(account)
+    .bind(kind.word())
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
 /// Unread notices of an account.
 ///
 /// # Errors

@@ -64,6 +64,16 @@ pub struct SignedIn {
     language: Option<String>,
     session_hash: String,
     grants: Vec<Grant>,
+    news: News,
+}
+
+/// Unread notices, by where they are read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct News {
+    /// About the plan of one's own household.
+    pub plan: i64,
+    /// About households that one helps.
+    pub support: i64,
 }
 
 impl SignedIn {
@@ -97,6 +107,12 @@ impl SignedIn {
         &self.grants
     }
 
+    /// Unread notices.
+    #[must_use]
+    pub fn news(&self) -> News {
+        self.news
+    }
+
     /// Whether the account has this role anywhere.
     #[must_use]
     pub fn has(&self, role: Role) -> bool {
@@ -114,6 +130,8 @@ struct SessionRow {
     name: String,
     language: Option<String>,
     seen_at: Timestamp,
+    news_plan: i64,
+    news_support: i64,
 }
 
 #[derive(FromRow)]
@@ -155,7 +173,11 @@ pub async fn find(db: &Db, token: &Token, now: Timestamp) -> Result<Option<Signe
     let hash = token.hash();
     let mut connection = db.read().await?;
     let row: Option<SessionRow> = sqlx::query_as(
-        "select session.account_id, account.name, account.language, session.seen_at \
+        "select session.account_id, account.name, account.language, session.seen_at, \
+         (select count(*) from notice where notice.account_id = account.id \
+         and notice.read_at is null and notice.kind = 'measure_returned') as news_plan, \
+         (select count(*) from notice where notice.account_id = account.id \
+         and notice.read_at is null and notice.kind <> 'measure_returned') as news_support \
          from session join account on account.id = session.account_id \
          where session.token_hash = $1 and session.revoked_at is null \
          and session.expires_at > $2 and account.disabled_at is null",
@@ -187,6 +209,10 @@ pub async fn find(db: &Db, token: &Token, now: Timestamp) -> Result<Option<Signe
         name: row.name,
         language: row.language,
         session_hash: hash,
+        news: News {
+            plan: row.news_plan,
+            support: row.news_support,
+        },
         grants: grants
             .into_iter()
             .filter_map(|grant| {

@@ -109,6 +109,8 @@ where
                 teacher: has(Role::Teacher),
                 helper: has(Role::Helper),
                 administrator: has(Role::Administrator),
+                plan_news: person.map_or(0, |person| person.news().plan),
+                support_news: person.map_or(0, |person| person.news().support),
             },
             notice: said(parts).map(|key| Notice { key }),
         };

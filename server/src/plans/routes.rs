@@ -21,6 +21,7 @@ use crate::households;
 use crate::households::proof::InHousehold;
 use crate::households::store::HouseholdRow;
 use crate::id::{AccountId, HouseholdId, MeasureId};
+use crate::notices;
 use crate::people::view::View;
 use crate::people::{Has, Helper, SignedIn, admin_routes, grants};
 
@@ -32,6 +33,7 @@ pub async fn my_plan(
     person: SignedIn,
     view: View,
     State(db): State<Db>,
+    State(clock): State<Clock>,
 ) -> Result<Response, Error> {
     let mut connection = db.read().await?;
     let belonging = households::store::of_account(&mut connection, person.account()).await?;
@@ -40,6 +42,12 @@ pub async fn my_plan(
         None => None,
     };
     drop(connection);
+    if person.news().plan > 0 {
+        let mut transaction = db.write().await?;
+        let kind = notices::Kind::MeasureReturned;
+        notices::read_all(&mut transaction, person.account(), kind, clock.now()).await?;
+        transaction.commit().await?;
+    }
     view.page(&learner_pages::MyPlan { plan })
 }
 

@@ -39,3 +39,4 @@ isced-5 = Short-cycle tertiary education
 isced-6 = Bachelor's or equivalent
 isced-7 = Master's or equivalent
 isced-8 = Doctoral or equivalent
+news = { $count } new

@@ -39,3 +39,4 @@ isced-5 = 短期高等教育
 isced-6 = 本科
 isced-7 = 硕士
 isced-8 = 博士
+news = { $count }条新消息
