@@ -64,8 +64,34 @@ fn addresses(page: &str, begin: &str, end: &str) -> Vec<String> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn browser_pages_fit_their_budgets() {
-    let (_storage, _village, server, course) = school().await;
+    let (_storage, village, server, course) = school().await;
+    // A full page, and more on the next one.
+    let trades = [
+        "Beekeeping",
+        "Joinery",
+        "Weaving",
+        "Pig breeding",
+        "Book-keeping",
+    ];
+    let stages = [
+        "for beginners",
+        "in winter",
+        "for the market",
+        "with a loan",
+        "together",
+    ];
+    for title in trades
+        .iter()
+        .flat_map(|trade| stages.map(|stage| format!("{trade} {stage}")))
+    {
+        Course::text_named(&village, &title).await;
+    }
     let visitor = Visitor::signed_in(server.address, "student").await;
+    let shown = visitor.get("/courses").await.text().await.unwrap();
+    let next = addresses(&shown, "/courses?before=", "").remove(0);
+    let rest = visitor.get(&next).await.text().await.unwrap();
+    let cards = |page: &str| page.matches("<a href=\"/courses/").count();
+    assert_eq!((cards(&shown), cards(&rest)), (20, 6));
     for path in ["/courses", "/sign-in"] {
         let reader = Visitor::anonymous(server.address);
         let page = reader.get(path).await.text().await.unwrap();

@@ -3,6 +3,7 @@
 use millet_tests::kit::village::PASSWORD;
 use millet_tests::kit::{Course, Engines, Server, Village, Visitor};
 use reqwest::header::LOCATION;
+use reqwest::multipart::{Form, Part};
 use reqwest::{Method, Response};
 
 /// Name, sign-in name and phone of a learner who is nothing else.
@@ -56,8 +57,35 @@ impl School {
 
     async fn list(&self, lines: &str) -> Response {
         let path = format!("/teach/courses/{}/learners", self.course);
-        let fields = [("lines", lines), ("cohort_id", "")];
-        self.teacher.post(&path, &fields).await
+        self.send_list(&path, Form::new().text("lines", lines.to_owned()))
+            .await
+    }
+
+    async fn file(&self, bytes: &'static [u8]) -> Response {
+        let path = format!("/teach/courses/{}/learners", self.course);
+        let file = Part::bytes(bytes).file_name("list.csv");
+        self.send_list(&path, Form::new().text("lines", "").part("file", file))
+            .await
+    }
+
+    async fn send_list(&self, path: &str, form: Form) -> Response {
+        let form = form.text("cohort_id", "");
+        let request = self.teacher.request(Method::POST, path).multipart(form);
+        request.send().await.unwrap()
+    }
+
+    /// Who asked for the enrolment, as it was written down.
+    async fn source(&self, sign_in_name: &str) -> String {
+        let mut connection = self.village.db.read().await.unwrap();
+        let (source,): (String,) = sqlx::query_as(
+            "select enrolment.source from enrolment \
+             join account on account.id = enrolment.account_id where sign_in_name = $1",
+        )
+        .bind(sign_in_name)
+        .fetch_one(&mut *connection)
+        .await
+        .unwrap();
+        source
     }
 
     async fn card_of_teacher(&self, account: &str, single_use: &str) -> Response {
@@ -98,7 +126,13 @@ async fn a_teacher_takes_over_nobody() {
         assert_eq!(refused.status(), 422);
         let words = refused.text().await.unwrap();
         assert!(words.contains("foreign-teacher"), "{words}");
-        assert_eq!(school.list("zhao\nstudent\nhelper").await.status(), 303);
+        let file = "\u{feff}student, Student\r\nhelper\r\n".as_bytes();
+        assert_eq!(school.file(file).await.status(), 303);
+        assert_eq!(school.file(b"\xd5\xd4").await.status(), 422);
+        assert_eq!(school.list("zhao").await.status(), 303);
+        assert_eq!(school.source("zhao").await, "teacher");
+        assert_eq!(school.source("helper").await, "csv");
+        assert_eq!(school.source("outsider").await, "self");
 
         // Elsewhere, in a household, with a role: the card comes from others.
         for person in ["outsider", "student", "helper"] {
@@ -125,6 +159,51 @@ async fn a_teacher_takes_over_nobody() {
         assert_eq!(school.take(&card).await, (303, true));
         assert_eq!(print("helper", &learner).await.status(), 404);
         assert_eq!(print("foreign-helper", &student).await.status(), 404);
+        school.server.kill().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_administrator_finds_a_person_by_name_and_gives_a_role() {
+    for engines in Engines::ALL {
+        let storage = engines.storage().await;
+        let school = School::open(&storage).await;
+        let found = async |name: &str| {
+            let path = format!("/admin/accounts?name={name}");
+            let page = school.admin.get(&path).await;
+            assert_eq!(page.status(), 200);
+            page.text().await.unwrap()
+        };
+        let learner = school.account("zhao").await;
+        for name in ["zha", "ZHAO", "%2B8613800"] {
+            let page = found(name).await;
+            assert!(page.contains(&learner), "{name}");
+            assert!(!page.contains(">student<"), "{name}");
+        }
+        assert!(!found("%25").await.contains(&learner), "no wildcard");
+        // However many accounts and areas, the areas stand in two lists.
+        let area = school.village.area.to_string();
+        let lists = found("")
+            .await
+            .matches(&format!("value=\"{area}\""))
+            .count();
+        assert_eq!(lists, 2);
+
+        let give = async |admin: &Visitor, account: &str| {
+            let fields = [
+                ("account_id", account),
+                ("role", "teacher"),
+                ("area_id", area.as_str()),
+            ];
+            admin.post("/admin/grants", &fields).await.status()
+        };
+        let outsider = school.account("outsider").await;
+        assert_eq!(give(&school.admin, &outsider).await, 404);
+        let foreign = Visitor::signed_in(school.server.address, "foreign-admin").await;
+        assert_eq!(give(&foreign, &outsider).await, 403);
+        assert_eq!(give(&school.admin, &learner).await, 303);
+        let new_teacher = Visitor::signed_in(school.server.address, "zhao").await;
+        assert_eq!(new_teacher.get("/teach").await.status(), 200);
         school.server.kill().await;
     }
 }

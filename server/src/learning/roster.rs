@@ -125,13 +125,18 @@ pub async fn enrol(
     if !errors.is_empty() {
         return Ok(Err(errors));
     }
+    // One name is a person whom the teacher enrols, not a list.
+    let source = match found.len() {
+        1 => Source::Teacher,
+        _ => Source::Csv,
+    };
     for account in &found {
         let by = course.account();
         enrolment::enrol(
             &mut *connection,
             course.course(),
             *account,
-            Source::Csv,
+            source,
             by,
             cohort,
             now,

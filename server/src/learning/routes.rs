@@ -7,6 +7,7 @@ use axum::http::header;
 use axum::response::{IntoResponse as _, Redirect, Response};
 use millet_web::Language;
 use millet_web::pages::learning as pages;
+use serde::Deserialize;
 use sqlx::AnyConnection;
 
 use super::enrolment::{self, Taken};
@@ -17,21 +18,35 @@ use crate::courses::proof::InCourse;
 use crate::courses::publish::{self, PublishedCourse, PublishedLesson};
 use crate::db::Db;
 use crate::error::Error;
+use crate::form::{Query, empty_as_none};
 use crate::id::{AccountId, CourseId, LessonId};
 use crate::objects::Objects;
 use crate::people::view::View;
 use crate::people::{SignedIn, Teacher};
 
 /// Courses on one page.
-const PAGE: i64 = 100;
+const PAGE: usize = 20;
+
+/// `?before=`: the last course of the page before.
+#[derive(Deserialize)]
+pub struct Before {
+    #[serde(default, deserialize_with = "empty_as_none")]
+    before: Option<CourseId>,
+}
 
 /// `GET /courses`
 ///
 /// # Errors
 /// When the database fails.
-pub async fn course_list(view: View, State(db): State<Db>) -> Result<Response, Error> {
+pub async fn course_list(
+    view: View,
+    State(db): State<Db>,
+    Query(query): Query<Before>,
+) -> Result<Response, Error> {
     let mut connection = db.read().await?;
-    let courses = publish::list(&mut connection, None, PAGE).await?;
+    // One more than is shown tells whether there are more.
+    let most = i64::try_from(PAGE + 1).unwrap_or(i64::MAX);
+    let mut courses = publish::list(&mut connection, query.before, most).await?;
     let taken = match view.signed_in() {
         Some(person) => enrolment::of_account(&mut connection, person.account()).await?,
         None => Vec::new(),
@@ -39,6 +54,9 @@ pub async fn course_list(view: View, State(db): State<Db>) -> Result<Response, E
     drop(connection);
     let by_course: HashMap<CourseId, &Taken> =
         taken.iter().map(|taken| (taken.course_id, taken)).collect();
+    let more = courses.len() > PAGE;
+    courses.truncate(PAGE);
+    let last = courses.last().map(|course| course.course_id.to_string());
     let courses = courses
         .into_iter()
         .map(|course| {
@@ -46,7 +64,10 @@ pub async fn course_list(view: View, State(db): State<Db>) -> Result<Response, E
             published_card(&course, taken)
         })
         .collect();
-    view.page(&pages::CourseList { courses })
+    view.page(&pages::CourseList {
+        courses,
+        more: last.filter(|_| more),
+    })
 }
 
 fn published_card(course: &PublishedCourse, taken: Option<&Taken>) -> pages::CourseCard {

@@ -22,7 +22,7 @@ use crate::clock::{Clock, Timestamp};
 use crate::config::Config;
 use crate::db::Db;
 use crate::error::Error;
-use crate::form::Form;
+use crate::form::{Form, Query};
 use crate::id::{AccountId, AreaId, GrantId};
 
 /// `POST /admin/areas`
@@ -49,9 +49,17 @@ pub struct AccountForm {
     area_id: AreaId,
 }
 
-/// `POST /admin/accounts/{account_id}/grants`
+/// `?name=` of the list of accounts.
+#[derive(Deserialize)]
+pub struct Search {
+    #[serde(default)]
+    name: String,
+}
+
+/// `POST /admin/grants`
 #[derive(Deserialize)]
 pub struct GrantForm {
+    account_id: AccountId,
     role: String,
     area_id: AreaId,
 }
@@ -155,9 +163,10 @@ pub async fn accounts_page(
     administrator: Has<Administrator>,
     view: View,
     State(db): State<Db>,
+    Query(search): Query<Search>,
 ) -> Result<Response, Error> {
     let mut connection = db.read().await?;
-    let (accounts, grants) = grants::managed(&mut connection, &administrator).await?;
+    let (accounts, grants) = grants::managed(&mut connection, &administrator, &search.name).await?;
     let areas = covered(&mut connection, &administrator, &view).await?;
     drop(connection);
     let name_of = |area: AreaId| {
@@ -188,7 +197,11 @@ pub async fn accounts_page(
             chosen: false,
         })
         .collect();
-    view.page(&pages::Accounts { accounts, areas })
+    view.page(&pages::Accounts {
+        name: search.name,
+        accounts,
+        areas,
+    })
 }
 
 /// `POST /admin/accounts`
@@ -227,12 +240,12 @@ pub async fn add_account(
     Ok(done("/admin/accounts", "saved"))
 }
 
-/// `POST /admin/accounts/{account_id}/grants`
+/// `POST /admin/grants`
 ///
 /// # Errors
-/// [`Error::Forbidden`] for an area outside.
+/// [`Error::NotFound`] for an account outside, [`Error::Forbidden`] for an area outside.
 pub async fn add_grant(
-    managed: ManagedAccount,
+    administrator: Has<Administrator>,
     State(db): State<Db>,
     State(clock): State<Clock>,
     Form(form): Form<GrantForm>,
@@ -243,6 +256,7 @@ pub async fn add_grant(
     })?;
     let now = clock.now();
     let mut transaction = db.write().await?;
+    let managed = ManagedAccount::prove(&mut transaction, &administrator, form.account_id).await?;
     grants::give(&mut transaction, &managed, role, form.area_id, now).await?;
     let (by, account) = (managed.administrator(), managed.account());
     note(&mut transaction, by, "grant.given", "account", account, now).await?;

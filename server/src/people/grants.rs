@@ -9,7 +9,7 @@ use crate::error::Error;
 use crate::id::{AccountId, AreaId, GrantId};
 
 /// Most accounts on one page.
-const PAGE: i64 = 200;
+const PAGE: i64 = 50;
 
 /// Proof that an administrator is responsible for an account: its home area is in one of the
 /// administrator's areas.
@@ -191,6 +191,18 @@ pub async fn has_any(connection: &mut AnyConnection, account: AccountId) -> Resu
     Ok(any.is_some())
 }
 
+/// A pattern for `like … escape '!'`: what begins with these letters.
+fn prefix(search: &str) -> String {
+    let mut pattern = String::new();
+    for letter in search.trim().to_lowercase().chars() {
+        if matches!(letter, '%' | '_' | '!') {
+            pattern.push('!');
+        }
+        pattern.push(letter);
+    }
+    pattern + "%"
+}
+
 /// An account in an administrator's list.
 #[derive(Clone, Debug, FromRow)]
 pub struct ManagedRow {
@@ -217,23 +229,28 @@ pub struct GrantRow {
     pub area_id: AreaId,
 }
 
-/// The newest accounts of the administrator's areas with their roles.
+/// The newest accounts of the administrator's areas whose name, sign-in name or phone begins with
+/// `search`, with their roles.
 ///
 /// # Errors
 /// When the database fails.
 pub async fn managed(
     connection: &mut AnyConnection,
     administrator: &Has<Administrator>,
+    search: &str,
 ) -> Result<(Vec<ManagedRow>, Vec<GrantRow>), Error> {
+    let begin = prefix(search);
     let accounts: Vec<ManagedRow> = sqlx::query_as(
         "select account.id, account.name, account.sign_in_name, account.disabled_at from account \
          where exists (select 1 from account_grant own join area_closure closure \
          on closure.ancestor_id = own.area_id where own.account_id = $1 and own.role = 'administrator' \
          and own.revoked_at is null and closure.descendant_id = account.home_area_id) \
-         order by account.id desc limit $2",
+         and (account.sign_in_name like $3 escape '!' or lower(account.name) like $3 escape '!' \
+         or account.phone like $3 escape '!') order by account.id desc limit $2",
     )
     .bind(administrator.account())
     .bind(PAGE)
+    .bind(begin)
     .fetch_all(&mut *connection)
     .await?;
     let grants = sqlx::query_as(

@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
-use axum::extract::State;
+use axum::extract::{Multipart, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse as _, Redirect, Response};
 use millet_web::pages::{people as people_pages, teaching as pages};
 use serde::Deserialize;
 
+use super::course_routes::broken;
 use crate::clock::Clock;
 use crate::completion;
 use crate::config::Config;
@@ -15,7 +16,7 @@ use crate::courses::proof::InCourse;
 use crate::courses::store;
 use crate::db::Db;
 use crate::error::Error;
-use crate::form::{Form, empty_as_none};
+use crate::form::Form;
 use crate::households::store as households;
 use crate::id::{AccountId, CohortId, CourseId};
 use crate::learning::roster::LineError;
@@ -23,12 +24,38 @@ use crate::learning::{cohorts, enrolment, roster};
 use crate::people::view::{View, done};
 use crate::people::{Teacher, admin_routes, grants};
 
-/// `POST /teach/courses/{course_id}/learners`
-#[derive(Deserialize)]
-pub struct ListForm {
+/// `POST /teach/courses/{course_id}/learners`: typed lines, a file of such lines, or both.
+#[derive(Default)]
+struct ListForm {
     lines: String,
-    #[serde(default, deserialize_with = "empty_as_none")]
     cohort_id: Option<CohortId>,
+}
+
+impl ListForm {
+    async fn read(mut form: Multipart) -> Result<Self, Error> {
+        let malformed = || Error::Malformed("cohort_id".into());
+        let mut list = Self::default();
+        while let Some(field) = form.next_field().await.map_err(broken)? {
+            let name = field.name().unwrap_or_default().to_owned();
+            let bytes = field.bytes().await.map_err(broken)?;
+            let text = std::str::from_utf8(&bytes).map_err(|_| Error::Invalid {
+                field: "file",
+                reason: "not-utf-8",
+            })?;
+            match name.as_str() {
+                "lines" | "file" if !list.lines.is_empty() => {
+                    list.lines.push('\n');
+                    list.lines += text.trim_start_matches('\u{feff}');
+                }
+                "lines" | "file" => text.clone_into(&mut list.lines),
+                "cohort_id" if !text.is_empty() => {
+                    list.cohort_id = Some(text.parse().map_err(|_| malformed())?);
+                }
+                _ => {}
+            }
+        }
+        Ok(list)
+    }
 }
 
 /// `POST /teach/courses/{course_id}/cohorts`
@@ -116,8 +143,9 @@ pub async fn enrol_list(
     view: View,
     State(db): State<Db>,
     State(clock): State<Clock>,
-    Form(form): Form<ListForm>,
+    form: Multipart,
 ) -> Result<Response, Error> {
+    let form = ListForm::read(form).await?;
     let now = clock.now();
     let mut transaction = db.write().await?;
     match roster::enrol(&mut transaction, &course, &form.lines, form.cohort_id, now).await? {

@@ -57,9 +57,14 @@ impl Course {
 
     /// A published course whose only lesson is a text.
     pub async fn text(village: &Village) -> (CourseId, LessonId) {
+        Self::text_named(village, "Beekeeping").await
+    }
+
+    /// The same with a title.
+    pub async fn text_named(village: &Village, title: &str) -> (CourseId, LessonId) {
         let now = Village::now();
         let mut tx = village.db.write().await.unwrap();
-        let draft = Draft::new("Beekeeping", "en").unwrap();
+        let draft = Draft::new(title, "en").unwrap();
         let course = store::create(&mut tx, village.teacher, village.area, &draft, now)
             .await
             .unwrap();

@@ -30,6 +30,8 @@ pub struct Area {
 /// `GET /admin/accounts`
 #[derive(Clone, Debug, Serialize)]
 pub struct Accounts {
+    /// What was searched for.
+    pub name: String,
     /// Accounts of the administrator's areas.
     pub accounts: Vec<AccountLine>,
     /// Areas to choose from.

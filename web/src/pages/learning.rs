@@ -7,8 +7,10 @@ use super::pages;
 /// `GET /courses`
 #[derive(Clone, Debug, Serialize)]
 pub struct CourseList {
-    /// Published courses.
+    /// Published courses, newest first.
     pub courses: Vec<CourseCard>,
+    /// The last of them, when there are more after it.
+    pub more: Option<String>,
 }
 
 /// A course in a list.

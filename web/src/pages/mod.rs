@@ -23,7 +23,7 @@
 //! | `POST /teach/courses/{course_id}/lessons/{lesson_id}` | `title`, `body`, `action`: `save`, `up`, `down`, `remove` |
 //! | `POST /teach/courses/{course_id}/lessons/{lesson_id}/file` | multipart: `file` |
 //! | `POST /teach/courses/{course_id}/lessons/{lesson_id}/again` | |
-//! | `POST /teach/courses/{course_id}/learners` | `cohort_id`, `lines` (CSV) |
+//! | `POST /teach/courses/{course_id}/learners` | multipart: `cohort_id`, `lines` (CSV), `file` (CSV) |
 //! | `POST /teach/courses/{course_id}/cohorts` | `name` |
 //! | `POST /teach/courses/{course_id}/cards` | `account_id`, `single_use` |
 //! | `POST /teach/courses/{course_id}/credentials/{credential_id}/revoke` | `reason` |
@@ -32,7 +32,7 @@
 //! | `POST /support/measures/{measure_id}/return` | `reason` |
 //! | `POST /admin/areas` | `parent_id`, `code`, `level`, `name_zh`, `name_en` |
 //! | `POST /admin/accounts` | `name`, `sign_in_name`, `phone`, `password`, `area_id` |
-//! | `POST /admin/accounts/{account_id}/grants` | `role`, `area_id` |
+//! | `POST /admin/grants` | `account_id`, `role`, `area_id` |
 //! | `POST /admin/accounts/{account_id}/cards` | `single_use` |
 //! | `POST /admin/grants/{grant_id}/revoke` | |
 

@@ -1,4 +1,5 @@
 courses = Courses
+more-courses = More courses
 no-courses = No course is published yet.
 completed = Completed
 percent-done = { $percent } % done

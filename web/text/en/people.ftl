@@ -50,3 +50,5 @@ grant = Grant
 revoke = Revoke
 disabled = disabled
 print-card = Print sign-in card
+card-once = works once
+search = Search

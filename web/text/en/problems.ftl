@@ -53,6 +53,7 @@ invalid-name = This cannot be used as a name. A sign-in name has no spaces and i
 invalid-code = A code has letters, digits and dashes only.
 invalid-language = This is not a language code.
 invalid-file-empty = The file is empty.
+invalid-not-utf-8 = The file is not UTF-8 text; nobody was enrolled. Save it as CSV UTF-8.
 invalid-kind-not-yet = Lessons of this kind cannot be made yet.
 problem-card-refused = The card does not work
 next-card-refused = It was used, has expired or was withdrawn. Ask your teacher for a new one.

@@ -53,6 +53,7 @@ rung-video = Video { $height }p
 no-learners = No learners yet.
 enrol-learners = Enrol learners
 learner-lines = One sign-in name or phone number a line (first column of a CSV)
+learner-file = Or a CSV file (UTF-8) with such lines
 nobody-enrolled = The list has errors; nobody was enrolled. Correct it and send it again.
 line = Line
 line-unknown = no such account in your area

@@ -1,4 +1,5 @@
 courses = 课程
+more-courses = 更多课程
 no-courses = 还没有已发布的课程。
 completed = 已完成
 percent-done = 已完成{ $percent }%

@@ -50,3 +50,5 @@ grant = 授予
 revoke = 撤销
 disabled = 已停用
 print-card = 打印登录卡
+card-once = 仅用一次
+search = 搜索

@@ -53,6 +53,7 @@ invalid-name = 不能用作名字。登录名不能有空格，也不能全是�
 invalid-code = 代码只能用字母、数字和短横线。
 invalid-language = 这不是语言代码。
 invalid-file-empty = 文件是空的。
+invalid-not-utf-8 = 文件不是 UTF-8 文本，没有添加任何人。请另存为 CSV UTF-8。
 invalid-kind-not-yet = 暂时不能建立这种课时。
 problem-card-refused = 登录卡无效
 next-card-refused = 它已用过、过期或被收回。请向老师要一张新的。

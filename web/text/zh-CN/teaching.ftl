@@ -53,6 +53,7 @@ rung-video = 视频 { $height }p
 no-learners = 还没有学员。
 enrol-learners = 添加学员
 learner-lines = 每行一个登录名或手机号（CSV 首列）
+learner-file = 或者选择 CSV 文件（UTF-8）
 nobody-enrolled = 名单有误，没有添加任何人。请改正后再提交。
 line = 第
 line-unknown = 你的地区没有这个账号
