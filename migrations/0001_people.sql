@@ -42,6 +42,8 @@ create table account (
     home_area_id text references area (id),
     created_at bigint not null,
     created_by text references account (id),
+    -- Made by a class code: a name for a live class, nobody's account.
+    guest_since bigint,
     disabled_at bigint
 );
 

@@ -52,7 +52,7 @@ create table lesson (
     course_id text not null references course (id),
     module_id text not null references module (id),
     title text not null,
-    -- video, text, file or quiz
+    -- video, text, file, quiz or live
     kind text not null,
     -- Text of a text lesson, in Markdown; empty otherwise.
     body text not null,

@@ -88,11 +88,13 @@ create table prepared (
 );
 create index prepared_job on prepared (job_id);
 
--- A closed timeline: everything else about it stands in its timeline.json object.
+-- A timeline; what a closed one consists of stands in its timeline.json object.
 create table timeline (
     id text primary key,
-    job_id text not null unique references job (id),
+    -- Absent for a live class.
+    job_id text unique references job (id),
     lesson_id text not null references lesson (id),
+    -- 0 while it grows.
     duration_ms bigint not null,
     -- Objects live below this prefix.
     object_prefix text not null,

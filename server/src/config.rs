@@ -97,6 +97,10 @@ pub struct Settings {
     #[arg(long)]
     #[serde(skip_serializing_if = "Option::is_none")]
     drain_s: Option<u64>,
+    /// Address where encoders publish live classes by RTMP, for example 0.0.0.0:1935; none by default
+    #[arg(long)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rtmp_listen: Option<SocketAddr>,
 }
 
 /// The effective settings; built by hand in tests.
@@ -128,6 +132,8 @@ pub struct Config {
     pub log_filter: String,
     /// Seconds that open streams get to end.
     pub drain_s: u64,
+    /// Address where encoders publish by RTMP; none takes none.
+    pub rtmp_listen: Option<SocketAddr>,
 }
 
 impl Config {
@@ -201,6 +207,7 @@ impl Config {
                 .log_filter
                 .unwrap_or_else(|| "info,sqlx=warn".to_owned()),
             drain_s: settings.drain_s.unwrap_or(10),
+            rtmp_listen: settings.rtmp_listen,
             data,
         };
         config.check()?;

@@ -100,6 +100,24 @@ ids! {
     TimelineId;
     /// One learner on one course.
     EnrolmentId;
+    /// A live class.
+    LiveClassId;
+    /// Classes that repeat.
+    SeriesId;
+    /// Somebody in a live class.
+    ParticipantId;
+    /// Something that somebody did in a live class, made by the client.
+    ActId;
+    /// A line on the board, made by the client.
+    StrokeId;
+    /// A question to a class, made by the client.
+    PollId;
+    /// Uploaded slides.
+    DeckId;
+    /// A secret with which an encoder publishes into a class.
+    StreamKeyId;
+    /// One recorder or encoder from its start to its end.
+    RunId;
     /// One opening of a timeline by one learner.
     PlaySessionId;
     /// A played interval, made by the client.

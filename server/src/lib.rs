@@ -14,6 +14,7 @@ pub mod households;
 pub mod id;
 pub mod jobs;
 pub mod learning;
+pub mod live;
 pub mod notices;
 pub mod objects;
 pub mod people;

@@ -153,7 +153,7 @@ async fn the_figures_tell_of_viewers_bytes_stalls_jobs_and_transactions() {
         match client.next().await.unwrap() {
             Event::Media(..) => client.ack_some(1).await.unwrap(),
             Event::Control(ServerMessage::End) => break,
-            Event::Control(_) => {}
+            Event::Control(_) | Event::Words(_) => {}
         }
     }
     let url = format!("http://{}/metrics", server.admin);

@@ -30,7 +30,7 @@ async fn to_the_end(client: &mut Client) -> Vec<(Header, Bytes)> {
                 client.ack_some(1).await.unwrap();
             }
             Event::Control(ServerMessage::End) => return media,
-            Event::Control(_) => {}
+            Event::Control(_) | Event::Words(_) => {}
         }
     }
 }
@@ -216,7 +216,7 @@ async fn a_budget_holds_and_can_be_raised() {
             Event::Media(..) => client.ack_some(1).await.unwrap(),
             Event::Control(ServerMessage::BudgetReached) => break,
             Event::Control(ServerMessage::Rung { rung, .. }) => rungs.push(rung),
-            Event::Control(_) => {}
+            Event::Control(_) | Event::Words(_) => {}
         }
     }
     assert!(

@@ -28,9 +28,9 @@ fn may(person: &str, access: Access) -> bool {
     match access {
         Access::Anyone | Access::Card => true,
         Access::SignedIn => !person.is_empty(),
-        Access::CourseMember => matches!(person, "student" | "teacher"),
+        Access::CourseMember | Access::ClassMember => matches!(person, "student" | "teacher"),
         Access::Teacher => matches!(person, "teacher" | "foreign-teacher"),
-        Access::CourseTeacher => person == "teacher",
+        Access::CourseTeacher | Access::ClassLeader => person == "teacher",
         Access::Helper => matches!(person, "helper" | "foreign-helper"),
         Access::HouseholdHelper => person == "helper",
         Access::Administrator => matches!(person, "admin" | "foreign-admin"),
@@ -67,6 +67,7 @@ async fn every_route_answers_everybody_as_its_row_says() {
         .await
         .unwrap();
     tx.commit().await.unwrap();
+    let class = village.class(course.id).await;
 
     let mut walkers = Vec::new();
     for person in PEOPLE {
@@ -100,6 +101,10 @@ async fn every_route_answers_everybody_as_its_row_says() {
             .replace("{token}", card.token.reveal())
             .replace("{credential_id}", &course.id.to_string())
             .replace("{upload_id}", &course.id.to_string())
+            .replace("{class_id}", &class.to_string())
+            .replace("{deck_id}", &course.id.to_string())
+            .replace("{key_id}", &course.id.to_string())
+            .replace("{page}", "0")
             .replace("{name}", "none.jpg")
             .replace("{*path}", "timeline.json");
         assert!(
@@ -143,7 +148,8 @@ fn asks_to_sign_in(answer: &reqwest::Response) -> bool {
     location.is_some_and(|to| to.as_bytes().starts_with(b"/sign-in"))
 }
 
-/// Routes whose thing the walk does not make: covers, credentials, uploads, assets of other names.
+/// Routes whose thing the walk does not make: covers, credentials, uploads, assets of other names,
+/// slides and keys of a class.
 fn tolerates_absence(path: &str) -> bool {
     [
         "/covers/",
@@ -151,6 +157,8 @@ fn tolerates_absence(path: &str) -> bool {
         "/uploads",
         "/static/",
         "/media/",
+        "/live/{class_id}/decks/{deck_id}/",
+        "/live/{class_id}/keys/{key_id}/",
     ]
     .iter()
     .any(|known| path.starts_with(known))

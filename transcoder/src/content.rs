@@ -6,7 +6,7 @@ use millet_manifest::Content;
 
 use crate::decode::VideoDecoder;
 use crate::error::Error;
-use crate::normalise::{Normaliser, displayed};
+use crate::normalise::{Fit, Normaliser, displayed};
 use crate::picture::{Picture, Thumb};
 use crate::source::Source;
 
@@ -97,7 +97,7 @@ impl Eye {
     fn new(turn: u32) -> Self {
         Self {
             turn,
-            normaliser: Normaliser::new(turn, 128, 72, false),
+            normaliser: Normaliser::new(turn, 128, 72, false, Fit::Stretch),
             size: None,
             interlaced: 0,
             seen: 0,

@@ -38,6 +38,8 @@ impl Rule {
 pub(crate) struct Cutter {
     rule: Rule,
     cuts: Vec<i64>,
+    /// Cuts at changes of the scene, without those for length alone.
+    changes: Vec<i64>,
 }
 
 impl Cutter {
@@ -46,6 +48,7 @@ impl Cutter {
         Self {
             rule,
             cuts: vec![0],
+            changes: Vec::new(),
         }
     }
 
@@ -68,8 +71,21 @@ impl Cutter {
         self.cuts.push(at_ms);
     }
 
-    fn last(&self) -> i64 {
+    /// The newest cut.
+    pub(crate) fn last(&self) -> i64 {
         self.cuts.last().copied().unwrap_or(0)
+    }
+
+    /// Writes down that the scene changes at the newest cut, if so much changed.
+    pub(crate) fn changed(&mut self, changed_permille: u32) {
+        if changed_permille >= self.rule.change_permille {
+            self.changes.push(self.last());
+        }
+    }
+
+    /// Where the scene changed, in order.
+    pub(crate) fn changes(&self) -> &[i64] {
+        &self.changes
     }
 
     /// Every cut, in order.

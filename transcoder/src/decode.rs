@@ -6,7 +6,7 @@ use ffmpeg_next::{Dictionary, Packet, Rational, codec, decoder, frame, threading
 
 use crate::error::{Error, bad, libav};
 use crate::limits;
-use crate::source::{AudioTrack, VideoTrack, over_limit, to_ms};
+use crate::source::{AudioTrack, VideoTrack, over_limit, to_ms, too_long};
 
 /// Damaged packets in a row after which the rest is taken for damaged too.
 const MOST_DAMAGED: u32 = 2_000;
@@ -45,7 +45,7 @@ impl VideoDecoder {
                 clippy::cast_possible_truncation,
                 reason = "rates are between 0.1 and 240"
             )]
-            step_ms: (1000.0 / track.rate) as i64,
+            step_ms: (1000.0 / track.rate).round() as i64,
             last_ms: None,
             damaged: 0,
         })
@@ -74,6 +74,9 @@ impl VideoDecoder {
             // Times that stand still or run back would put two pictures on one moment.
             if self.last_ms.is_some_and(|last| at_ms <= last) || at_ms < 0 {
                 continue;
+            }
+            if at_ms > limits::LONGEST_MS {
+                return Err(too_long());
             }
             self.last_ms = Some(at_ms);
             out(frame, at_ms)?;

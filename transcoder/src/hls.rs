@@ -3,21 +3,45 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
-use millet_manifest::{Kind, Rendition};
+use millet_manifest::{Caption, Kind, Rendition};
 
 use crate::error::Error;
 
 /// Name of the multivariant playlist.
 pub(crate) const MASTER: &str = "master.m3u8";
 
-/// Writes a playlist for each rendition and one for all.
-pub(crate) fn write(output: &Path, renditions: &[Rendition]) -> Result<(), Error> {
+/// Writes a playlist for each rendition and text track, and one for all.
+pub(crate) fn write(
+    output: &Path,
+    renditions: &[Rendition],
+    captions: &[Caption],
+    duration_ms: i64,
+) -> Result<(), Error> {
     for rendition in renditions {
         let place = output.join(&rendition.id).join("index.m3u8");
         std::fs::write(place, media(rendition))?;
     }
-    std::fs::write(output.join(MASTER), master(renditions))?;
+    for caption in captions {
+        let place = output.join(playlist(caption));
+        std::fs::write(place, text_track(caption, duration_ms))?;
+    }
+    std::fs::write(output.join(MASTER), master(renditions, captions))?;
     Ok(())
+}
+
+fn playlist(caption: &Caption) -> String {
+    caption.file.replace(".vtt", ".m3u8")
+}
+
+/// The whole text is one segment.
+fn text_track(caption: &Caption, duration_ms: i64) -> String {
+    let name = caption.file.rsplit('/').next().unwrap_or(&caption.file);
+    let (seconds, rest) = (duration_ms / 1000, duration_ms % 1000);
+    let longest = seconds + 1;
+    format!(
+        "#EXTM3U\n#EXT-X-VERSION:7\n#EXT-X-TARGETDURATION:{longest}\n#EXT-X-PLAYLIST-TYPE:VOD\n\
+         #EXTINF:{seconds}.{rest:03},\n{name}\n#EXT-X-ENDLIST\n"
+    )
 }
 
 fn media(rendition: &Rendition) -> String {
@@ -43,7 +67,7 @@ fn media(rendition: &Rendition) -> String {
 }
 
 /// The variants name AAC alone: whatever plays HLS by itself plays it, and not all play Opus.
-fn master(renditions: &[Rendition]) -> String {
+fn master(renditions: &[Rendition], captions: &[Caption]) -> String {
     let mut text = String::from("#EXTM3U\n#EXT-X-VERSION:7\n#EXT-X-INDEPENDENT-SEGMENTS\n");
     let sound = renditions
         .iter()
@@ -56,6 +80,22 @@ fn master(renditions: &[Rendition]) -> String {
             sound.id
         );
     }
+    for (number, caption) in (1..).zip(captions) {
+        let name = caption.label.clone().unwrap_or_else(|| format!("{number}"));
+        let language = caption.language.as_ref();
+        let language = language.map_or(String::new(), |code| format!(",LANGUAGE=\"{code}\""));
+        let _ = writeln!(
+            text,
+            "#EXT-X-MEDIA:TYPE=SUBTITLES,GROUP-ID=\"text\",NAME=\"{name}\"{language},DEFAULT=NO,\
+             AUTOSELECT=YES,URI=\"{}\"",
+            playlist(caption)
+        );
+    }
+    let texts = if captions.is_empty() {
+        ""
+    } else {
+        ",SUBTITLES=\"text\""
+    };
     for rendition in renditions {
         if rendition.kind == Kind::Audio {
             continue;
@@ -72,7 +112,7 @@ fn master(renditions: &[Rendition]) -> String {
         let _ = write!(
             text,
             "#EXT-X-STREAM-INF:BANDWIDTH={peak},AVERAGE-BANDWIDTH={average},CODECS=\"{codecs}\",\
-             RESOLUTION={}x{},FRAME-RATE={}.{:03}{group}\n{}/index.m3u8\n",
+             RESOLUTION={}x{},FRAME-RATE={}.{:03}{group}{texts}\n{}/index.m3u8\n",
             rendition.width,
             rendition.height,
             rendition.frame_rate_milli / 1000,
@@ -83,7 +123,7 @@ fn master(renditions: &[Rendition]) -> String {
     if let Some(sound) = sound {
         let _ = write!(
             text,
-            "#EXT-X-STREAM-INF:BANDWIDTH={},AVERAGE-BANDWIDTH={},CODECS=\"{}\",AUDIO=\"sound\"\n\
+            "#EXT-X-STREAM-INF:BANDWIDTH={},AVERAGE-BANDWIDTH={},CODECS=\"{}\",AUDIO=\"sound\"{texts}\n\
              {}/index.m3u8\n",
             sound.peak_bps, sound.average_bps, sound.codec, sound.id
         );

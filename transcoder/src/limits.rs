@@ -2,6 +2,12 @@
 
 /// Longest recording, milliseconds.
 pub const LONGEST_MS: i64 = 4 * 3600 * 1000;
+/// Longest time in which nothing is heard or seen, all holes together, milliseconds. Silence and
+/// still pictures must be made for it, and a forged time costs nothing.
+pub const MOST_HOLES_MS: i64 = 20 * 60 * 1000;
+/// From this length on it is a hole, milliseconds; a silent recording of a screen may show nothing
+/// new for a while.
+pub const HOLE_MS: i64 = 60 * 1000;
 /// Largest input, bytes.
 pub const LARGEST_BYTES: u64 = 16 << 30;
 /// Most pixels of a picture: a little more than 4096 × 2304.
@@ -18,6 +24,19 @@ pub const ADDRESS_SPACE: u64 = 6 << 30;
 pub const FILE_BYTES: u64 = 8 << 30;
 /// Open files.
 pub const OPEN_FILES: u64 = 128;
+
+/// Most pixels of a class's picture: a little more than 1920 × 1200.
+pub const LIVE_MOST_PIXELS: i64 = 2_500_000;
+/// Largest coded picture or stretch of sound of a class, bytes.
+pub const LIVE_FRAME_BYTES: usize = 1 << 20;
+/// Address space of a live run, bytes.
+pub const LIVE_ADDRESS_SPACE: u64 = 2 << 30;
+/// Open files of a live run: the pipes, and what the allocator and threads may want for a moment.
+pub const LIVE_OPEN_FILES: u64 = 16;
+/// Demuxers of a class that is sent as a container.
+pub const LIVE_DEMUXERS: &str = "matroska,mov,flv";
+/// Decoders of a class.
+pub const LIVE_DECODERS: &str = "h264,vp8,vp9,opus,aac";
 
 /// Demuxers that are tried. None of them opens a second file or a network address.
 pub const DEMUXERS: &str =

@@ -15,23 +15,34 @@ struct Shape {
     aspect: (i32, i32),
 }
 
+/// How a picture of another shape goes into the given size.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fit {
+    /// It is made to fit; the size has its shape already, or nearly.
+    Stretch,
+    /// It keeps its shape, with black beside or above it.
+    Pad,
+}
+
 /// A filter graph that follows its input.
 pub(crate) struct Normaliser {
     turn: u32,
     width: u32,
     height: u32,
     interlaced: bool,
+    fit: Fit,
     built: Option<(Shape, Graph)>,
 }
 
 impl Normaliser {
     /// Everything comes out `width` × `height`, turned clockwise by `turn` degrees.
-    pub(crate) fn new(turn: u32, width: u32, height: u32, interlaced: bool) -> Self {
+    pub(crate) fn new(turn: u32, width: u32, height: u32, interlaced: bool, fit: Fit) -> Self {
         Self {
             turn,
             width,
             height,
             interlaced,
+            fit,
             built: None,
         }
     }
@@ -80,6 +91,25 @@ impl Normaliser {
         pull(&mut graph, &mut out)
     }
 
+    /// Size of the picture itself inside the given size; even, since 4:2:0 halves both sides.
+    fn inner(&self, shape: Shape) -> (u32, u32) {
+        let (most_width, most_height) = (u64::from(self.width), u64::from(self.height));
+        let (width, height) = displayed_shape(shape, self.turn);
+        let (width, height) = (u64::from(width.max(1)), u64::from(height.max(1)));
+        if self.fit == Fit::Stretch {
+            return (self.width, self.height);
+        }
+        let even = |value: u64, most: u64| {
+            let even = (value / 2 * 2).clamp(2, most.max(2));
+            u32::try_from(even).unwrap_or(u32::MAX)
+        };
+        if width * most_height >= most_width * height {
+            (self.width, even(height * most_width / width, most_height))
+        } else {
+            (even(width * most_height / height, most_width), self.height)
+        }
+    }
+
     fn build(&self, shape: Shape) -> Result<Graph, ffmpeg_next::Error> {
         let mut graph = Graph::new();
         let find = |name| filter::find(name).ok_or(ffmpeg_next::Error::FilterNotFound);
@@ -95,7 +125,8 @@ impl Normaliser {
         graph.add(&find("buffersink")?, "out", "")?;
         let mut steps = Vec::new();
         if self.interlaced {
-            steps.push("bwdif=mode=send_frame:deint=interlaced".to_owned());
+            // The filter counts in half its input's unit, whatever its mode.
+            steps.push("bwdif=mode=send_frame:deint=interlaced,settb=1/1000".to_owned());
         }
         steps.extend(match self.turn {
             90 => Some("transpose=clock".to_owned()),
@@ -103,10 +134,13 @@ impl Normaliser {
             270 => Some("transpose=cclock".to_owned()),
             _ => None,
         });
+        let (width, height) = self.inner(shape);
         steps.push(format!(
-            "scale={}:{}:flags=bicubic:out_range=tv,setsar=1,format=yuv420p",
-            self.width, self.height
+            "scale={width}:{height}:flags=bicubic:out_range=tv,setsar=1,format=yuv420p"
         ));
+        if (width, height) != (self.width, self.height) {
+            steps.push(format!("pad={}:{}:-1:-1:black", self.width, self.height));
+        }
         graph
             .output("in", 0)?
             .input("out", 0)?
@@ -150,7 +184,10 @@ fn shape(frame: &Video) -> Shape {
 
 /// Size of a frame as people see it: pixel aspect applied, then turned.
 pub(crate) fn displayed(frame: &Video, turn: u32) -> (u32, u32) {
-    let shape = shape(frame);
+    displayed_shape(shape(frame), turn)
+}
+
+fn displayed_shape(shape: Shape, turn: u32) -> (u32, u32) {
     let width = i64::from(shape.width) * i64::from(shape.aspect.0) / i64::from(shape.aspect.1);
     // A forged aspect must not make a picture without end.
     let most = i64::from(shape.width) * 4;

@@ -3,13 +3,15 @@
 use std::path::Path;
 
 use millet_manifest::{
-    Content, Download, FileRef, Kind, Rendition, Segment, SourceInfo, Still, TIMELINE_FILE,
-    TIMELINE_VERSION, Timeline,
+    Chapter, Content, Download, FileRef, Kind, Rendition, Segment, SourceInfo, Still,
+    TIMELINE_FILE, TIMELINE_VERSION, Timeline,
 };
 
+use crate::captions::Captions;
 use crate::error::Error;
 use crate::mux::Parted;
-use crate::sound::{RATE, SoundEncoder};
+use crate::resample::RATE;
+use crate::sound::SoundEncoder;
 use crate::video::Encoded;
 use crate::{download, hls};
 
@@ -22,6 +24,8 @@ pub(crate) struct Made {
     pub(crate) sounds: Vec<SoundEncoder>,
     pub(crate) poster: Option<FileRef>,
     pub(crate) stills: Vec<Still>,
+    pub(crate) captions: Captions,
+    pub(crate) chapters: Vec<Chapter>,
     pub(crate) source: SourceInfo,
 }
 
@@ -36,8 +40,7 @@ pub(crate) fn write(output: &Path, made: Made) -> Result<Timeline, Error> {
     let mut renditions = Vec::new();
     for sound in made.sounds {
         let (id, codec) = (sound.id, sound.codec);
-        std::fs::create_dir_all(output.join(id))?;
-        let muxer = sound.finish(cuts, &whole(output, id))?;
+        let muxer = sound.finish(end_ms)?;
         let parted = muxer.finish(end_ms, cuts, &output.join(id), id)?;
         renditions.push(audio(id, codec, parted, end_ms));
     }
@@ -64,7 +67,10 @@ pub(crate) fn write(output: &Path, made: Made) -> Result<Timeline, Error> {
     for rendition in &renditions {
         std::fs::remove_file(whole(output, &rendition.id))?;
     }
-    hls::write(output, &renditions)?;
+    let captions = made.captions.finish(output, end_ms)?;
+    hls::write(output, &renditions, &captions, made.duration_ms)?;
+    let mut chapters = made.chapters;
+    chapters.retain(|chapter| i64::try_from(chapter.start_ms).is_ok_and(|at| at < end_ms));
     let timeline = Timeline {
         version: TIMELINE_VERSION,
         duration_ms: u64::try_from(end_ms).unwrap_or(0),
@@ -79,6 +85,8 @@ pub(crate) fn write(output: &Path, made: Made) -> Result<Timeline, Error> {
         poster: made.poster,
         stills: made.stills,
         downloads,
+        captions,
+        chapters,
         source: made.source,
     };
     timeline

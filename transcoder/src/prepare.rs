@@ -1,29 +1,29 @@
 //! The main loop: one reader, one decoder, one thread for each rung.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::mpsc::{SyncSender, sync_channel};
-use std::thread::JoinHandle;
 
-use millet_manifest::{BadInput, Content, SourceInfo, Stage, Timeline};
+use millet_manifest::{BadInput, Chapter, Content, Stage, Timeline};
 
+use crate::captions::Captions;
+use crate::chapters;
 use crate::content::{self, Look};
 use crate::cuts::{Cutter, Rule};
 use crate::decode::{AudioDecoder, VideoDecoder};
 use crate::error::{Error, bad};
-use crate::ladder::{Rung, ladder};
-use crate::limits::LONGEST_MS;
-use crate::normalise::Normaliser;
-use crate::package::{self, Made, whole};
+use crate::ladder::ladder;
+use crate::limits::{HOLE_MS, LONGEST_MS, MOST_HOLES_MS};
+use crate::normalise::{Fit, Normaliser};
+use crate::package::{self, Made};
 use crate::picture::{Picture, Thumb};
 use crate::report::Report;
 use crate::sound::{Mono, SoundEncoder};
-use crate::source::{Source, too_long};
+use crate::source::{Source, to_ms, too_long};
 use crate::stills::Stills;
-use crate::video::{self, Encoded, Shown};
+use crate::video::{Shown, Thread};
 
-/// Pictures that wait for a rung; more would only cost memory.
-const WAITING: usize = 4;
+/// Length of the last segment at least, milliseconds; the longest frame of sound has 60.
+const SHORTEST_LAST_MS: i64 = 100;
 /// Part of the work, in thousandths, that is done when the last picture is encoded.
 const ENCODED: i64 = 930;
 
@@ -51,17 +51,18 @@ pub fn prepare(input: &Path, output: &Path, report: &mut Report) -> Result<Timel
 }
 
 struct Work {
+    output: PathBuf,
     content: Content,
     look: Option<Look>,
     cutter: Cutter,
     pictures: Option<Pictures>,
     sound: Option<Sound>,
     rungs: Vec<Thread>,
-}
-
-struct Thread {
-    pictures: Option<SyncSender<Shown>>,
-    handle: Option<JoinHandle<Result<Encoded, Error>>>,
+    captions: Captions,
+    chapters: Vec<Chapter>,
+    /// Until when streams that are not used go on: text may last longer than what it is about.
+    others_ms: i64,
+    holes: Holes,
 }
 
 struct Pictures {
@@ -96,7 +97,13 @@ impl Work {
             pictures = Some(Pictures {
                 step_ms: decoder.step_ms(),
                 decoder,
-                normaliser: Normaliser::new(track.turn, width, height, look.interlaced),
+                normaliser: Normaliser::new(
+                    track.turn,
+                    width,
+                    height,
+                    look.interlaced,
+                    Fit::Stretch,
+                ),
                 stills: Stills::new(output, content)?,
                 pace: Pace {
                     rate_milli: (!look.interlaced).then_some(i64::from(fastest)),
@@ -113,14 +120,19 @@ impl Work {
             Some(track) => Some(Sound {
                 decoder: AudioDecoder::open(&source.input, track, source.start_ms)?,
                 mono: Mono::new(),
-                encoders: vec![SoundEncoder::opus()?, SoundEncoder::aac()?],
+                encoders: vec![SoundEncoder::opus(output)?, SoundEncoder::aac(output)?],
             }),
             None => None,
         };
         Ok(Self {
+            output: output.to_owned(),
             content,
             look,
             cutter: Cutter::new(Rule::of(content)),
+            captions: Captions::find(&source.input, source.start_ms),
+            chapters: chapters::named(&source.input, source.start_ms),
+            others_ms: 0,
+            holes: Holes::default(),
             pictures,
             sound,
             rungs,
@@ -129,9 +141,7 @@ impl Work {
 
     /// A decoded picture in its final form.
     fn show(&mut self, picture: Picture, at_ms: i64) -> Result<(), Error> {
-        if at_ms > LONGEST_MS {
-            return Err(too_long());
-        }
+        self.holes.reach(at_ms, self.end_ms())?;
         let Some(pictures) = &mut self.pictures else {
             return Ok(());
         };
@@ -148,15 +158,32 @@ impl Work {
         }
         let cut = first || self.cutter.wants(at_ms, changed);
         if cut && !first {
-            self.cutter.cut(at_ms);
+            self.cut(at_ms);
+            self.cutter.changed(changed);
         }
-        self.send(picture, thumb, at_ms, cut)
+        self.send(picture, thumb, at_ms, cut)?;
+        self.settle(at_ms)
+    }
+
+    fn cut(&mut self, at_ms: i64) {
+        self.cutter.cut(at_ms);
+        for encoder in self.sound.iter_mut().flat_map(|sound| &mut sound.encoders) {
+            encoder.cut(at_ms);
+        }
+    }
+
+    /// Every cut before `until_ms` is known.
+    fn settle(&mut self, until_ms: i64) -> Result<(), Error> {
+        for encoder in self.sound.iter_mut().flat_map(|sound| &mut sound.encoders) {
+            encoder.settle(until_ms)?;
+        }
+        Ok(())
     }
 
     /// Repeats the last picture wherever a cut is overdue before `until_ms`.
     fn hold_until(&mut self, until_ms: i64) -> Result<(), Error> {
         while let Some(due) = self.cutter.overdue(until_ms) {
-            self.cutter.cut(due);
+            self.cut(due);
             let last = self
                 .pictures
                 .as_ref()
@@ -190,10 +217,7 @@ impl Work {
                 at_ms,
                 cut,
             };
-            rung.pictures
-                .as_ref()
-                .and_then(|to| to.send(shown).ok())
-                .ok_or_else(|| Error::Fault("a rung ended early".into()))?;
+            rung.show(shown)?;
         }
         Ok(())
     }
@@ -228,32 +252,48 @@ impl Work {
                 "Not one picture or sound comes out of the file.",
             ));
         }
-        if source.knows_its_length() && end_ms + 2_000 < source.announced_ms * 9 / 10 {
+        let reached_ms = end_ms.max(self.others_ms);
+        if source.knows_its_length() && reached_ms + 2_000 < source.announced_ms * 9 / 10 {
             return Err(bad(
                 BadInput::Truncated,
                 "The file ends long before its announced end.",
             ));
         }
         self.hold_until(end_ms)?;
+        let end_ms = end_ms.max(self.cutter.last() + SHORTEST_LAST_MS);
         let mut sounds = Vec::new();
-        if let Some(mut sound) = self.sound.take().filter(|_| !no_sound) {
-            let encoders = &mut sound.encoders;
-            sound.mono.end(end_ms, |samples| give(encoders, samples))?;
-            sounds = sound.encoders;
+        if let Some(Sound {
+            mut mono,
+            mut encoders,
+            ..
+        }) = self.sound.take()
+        {
+            if no_sound {
+                self.discard(encoders.iter().map(|encoder| encoder.id))?;
+            } else {
+                mono.end(end_ms, |samples| give(&mut encoders, samples))?;
+                sounds = encoders;
+            }
         }
         let mut rungs = Vec::new();
         for thread in std::mem::take(&mut self.rungs) {
-            let encoded = thread.join()?;
-            if !no_picture {
-                rungs.push(encoded);
-            }
+            rungs.push(thread.join()?);
+        }
+        if no_picture {
+            self.discard(rungs.iter().map(|encoded| encoded.rung.id.as_str()))?;
+            rungs.clear();
         }
         let (poster, stills) = match self.pictures.take() {
             Some(pictures) if !no_picture => pictures.stills.finish(),
             _ => (None, Vec::new()),
         };
         let look = self.look.filter(|_| !no_picture);
+        if self.chapters.is_empty() && self.content == Content::Lecture {
+            self.chapters = chapters::slides(self.cutter.changes());
+        }
         Ok(Made {
+            captions: self.captions,
+            chapters: self.chapters,
             content: if no_picture {
                 Content::AudioOnly
             } else {
@@ -265,15 +305,16 @@ impl Work {
             sounds,
             poster,
             stills,
-            source: SourceInfo {
-                container: source.container.clone(),
-                video_codec: source.video.as_ref().map(|track| track.codec.clone()),
-                audio_codec: source.audio.as_ref().map(|track| track.codec.clone()),
-                width: look.map_or(0, |look| look.width),
-                height: look.map_or(0, |look| look.height),
-                bytes: source.bytes,
-            },
+            source: source.describe(look.map_or((0, 0), |look| (look.width, look.height))),
         })
+    }
+
+    /// Removes what was begun for streams that yielded nothing.
+    fn discard<'a>(&self, ids: impl Iterator<Item = &'a str>) -> Result<(), Error> {
+        for id in ids {
+            std::fs::remove_dir_all(self.output.join(id))?;
+        }
+        Ok(())
     }
 
     /// The error of a rung, if one is behind `error`.
@@ -289,33 +330,6 @@ impl Work {
     }
 }
 
-impl Thread {
-    fn start(rung: Rung, content: Content, output: &Path) -> Result<Self, Error> {
-        let (pictures, receiver) = sync_channel(WAITING);
-        std::fs::create_dir_all(output.join(&rung.id))?;
-        let whole = whole(output, &rung.id);
-        let handle = std::thread::Builder::new()
-            .name(rung.id.clone())
-            .spawn(move || video::run(rung, content, &receiver, &whole))?;
-        Ok(Self {
-            pictures: Some(pictures),
-            handle: Some(handle),
-        })
-    }
-
-    /// Closes the channel and waits for the thread.
-    fn join(mut self) -> Result<Encoded, Error> {
-        drop(self.pictures.take());
-        let handle = self
-            .handle
-            .take()
-            .ok_or_else(|| Error::Fault("a rung was ended twice".into()))?;
-        handle
-            .join()
-            .map_err(|_| Error::Fault("a rung's thread panicked".into()))?
-    }
-}
-
 fn give(encoders: &mut [SoundEncoder], samples: &[f32]) -> Result<(), Error> {
     for encoder in encoders {
         encoder.take(samples)?;
@@ -328,6 +342,7 @@ fn work_through(mut source: Source, work: &mut Work, report: &mut Report) -> Res
     let video = source.video.as_ref().map(|track| track.index);
     let audio = source.audio.as_ref().map(|track| track.index);
     let (announced_ms, bytes) = (source.announced_ms, source.bytes);
+    let start_ms = source.start_ms;
     for (stream, packet) in source.input.packets() {
         let index = Some(stream.index());
         if index == video {
@@ -335,6 +350,10 @@ fn work_through(mut source: Source, work: &mut Work, report: &mut Report) -> Res
         } else if index == audio {
             sound(work, Some(&packet))?;
         } else {
+            work.captions.take(&packet);
+            let end = packet.pts().unwrap_or(0).saturating_add(packet.duration());
+            let end_ms = to_ms(end, stream.time_base(), start_ms);
+            work.others_ms = work.others_ms.max(end_ms);
             continue;
         }
         let done = match announced_ms {
@@ -388,7 +407,8 @@ fn pictures(work: &mut Work, packet: Option<&ffmpeg_next::Packet>) -> Result<(),
 }
 
 fn sound(work: &mut Work, packet: Option<&ffmpeg_next::Packet>) -> Result<(), Error> {
-    let Some(sound) = &mut work.sound else {
+    let seen_ms = work.end_ms();
+    let (Some(sound), holes) = (&mut work.sound, &mut work.holes) else {
         return Ok(());
     };
     let Sound {
@@ -397,8 +417,45 @@ fn sound(work: &mut Work, packet: Option<&ffmpeg_next::Packet>) -> Result<(), Er
         encoders,
     } = sound;
     decoder.decode(packet, |frame, at_ms| {
+        if let Some(at_ms) = at_ms {
+            holes.reach(at_ms, seen_ms.max(mono.end_ms()))?;
+        }
         mono.take(frame, at_ms, |samples| give(encoders, samples))
-    })
+    })?;
+    let end_ms = mono.end_ms();
+    if work.pictures.is_none() {
+        work.hold_until(end_ms)?;
+        work.settle(end_ms)?;
+    }
+    Ok(())
+}
+
+/// Counts the time in which nothing is heard or seen.
+#[derive(Default)]
+struct Holes {
+    sum_ms: i64,
+}
+
+impl Holes {
+    /// Something comes at `at_ms`, when pictures and sound have come as far as `end_ms`.
+    fn reach(&mut self, at_ms: i64, end_ms: i64) -> Result<(), Error> {
+        if at_ms > LONGEST_MS {
+            return Err(too_long());
+        }
+        if at_ms - end_ms >= HOLE_MS {
+            self.sum_ms += at_ms - end_ms;
+        }
+        if self.sum_ms > MOST_HOLES_MS {
+            return Err(bad(
+                BadInput::Truncated,
+                format!(
+                    "The file is damaged: nothing is heard or seen for more than {} minutes.",
+                    MOST_HOLES_MS / 60_000
+                ),
+            ));
+        }
+        Ok(())
+    }
 }
 
 /// Drops pictures that no rung has room for before they cost filtering. What deinterlaces needs

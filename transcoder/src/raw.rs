@@ -3,7 +3,54 @@
 
 use ffmpeg_next::ffi;
 use ffmpeg_next::format::context::Output;
-use ffmpeg_next::{codec, frame};
+use ffmpeg_next::{codec, frame, media};
+
+/// A stream that comes without a container.
+pub(crate) struct Bare<'a> {
+    pub(crate) kind: media::Type,
+    pub(crate) codec: codec::Id,
+    /// The codec's own header; empty where the stream carries it itself.
+    pub(crate) header: &'a [u8],
+    /// Samples a second and channels; 0 for pictures.
+    pub(crate) rate: u32,
+    pub(crate) channels: u32,
+}
+
+/// The same in the form that a demuxer gives.
+pub(crate) fn parameters(bare: &Bare<'_>) -> Result<codec::Parameters, ffmpeg_next::Error> {
+    let mut parameters = codec::Parameters::new();
+    parameters.set_medium(bare.kind);
+    parameters.set_id(bare.codec);
+    let padding = ffi::AV_INPUT_BUFFER_PADDING_SIZE as usize;
+    let too_long = ffmpeg_next::Error::Other {
+        errno: libc::EINVAL,
+    };
+    let header_bytes = i32::try_from(bare.header.len()).map_err(|_| too_long)?;
+    let rate = i32::try_from(bare.rate).map_err(|_| too_long)?;
+    let channels = i32::try_from(bare.channels).map_err(|_| too_long)?;
+    // SAFETY: the parameters are live and ours alone. The header is copied into memory of libav's
+    // own allocator, zeroed and with the padding that its readers rely on; who frees the parameters
+    // frees it too.
+    unsafe {
+        let raw = &mut *parameters.as_mut_ptr();
+        if header_bytes > 0 {
+            let memory = ffi::av_mallocz(bare.header.len() + padding).cast::<u8>();
+            if memory.is_null() {
+                return Err(ffmpeg_next::Error::Other {
+                    errno: libc::ENOMEM,
+                });
+            }
+            std::ptr::copy_nonoverlapping(bare.header.as_ptr(), memory, bare.header.len());
+            raw.extradata = memory;
+            raw.extradata_size = header_bytes;
+        }
+        if channels > 0 {
+            raw.sample_rate = rate;
+            ffi::av_channel_layout_default(&raw mut raw.ch_layout, channels);
+        }
+    }
+    Ok(parameters)
+}
 
 /// Ends the present fragment of a muxer that was opened with `frag_custom`.
 pub(crate) fn flush_fragment(output: &mut Output) -> Result<(), ffmpeg_next::Error> {

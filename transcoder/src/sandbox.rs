@@ -60,18 +60,50 @@ const FORBIDDEN: &[libc::c_long] = &[
     libc::SYS_memfd_create,
 ];
 
-/// Shuts this process in: it may read `input`, write below `output`, and compute. To be called
-/// before any other thread runs.
+/// Calls by which a process that has only pipes would reach a file, also where there is no Landlock.
+const OPENING: &[libc::c_long] = &[
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_open,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_creat,
+    libc::SYS_openat,
+    libc::SYS_openat2,
+    libc::SYS_linkat,
+    libc::SYS_symlinkat,
+    libc::SYS_unlinkat,
+    libc::SYS_renameat2,
+    libc::SYS_mkdirat,
+    libc::SYS_mknodat,
+    libc::SYS_truncate,
+];
+
+/// What a process may reach besides computing and the pipes that it was given.
+#[derive(Clone, Copy, Debug)]
+pub enum Reach<'a> {
+    /// One file to read, one folder to write into.
+    Files {
+        /// To be read.
+        input: &'a Path,
+        /// Everything below may be written.
+        output: &'a Path,
+    },
+    /// One file to read.
+    Input(&'a Path),
+    /// No file at all.
+    Pipes,
+}
+
+/// Shuts this process in. To be called before any other thread runs.
 ///
 /// # Errors
 /// When a limit that the kernel does offer cannot be set.
-pub fn enter(input: &Path, output: &Path) -> Result<(), Error> {
+pub fn enter(reach: Reach<'_>) -> Result<(), Error> {
     die_with_parent()?;
-    limit()?;
+    limit(reach)?;
     raw::quiet();
     raw::bound_allocations(limits::LARGEST_ALLOCATION);
-    files(input, output)?;
-    calls()
+    files(reach)?;
+    calls(reach)
 }
 
 /// Kills this process when its parent dies, also when that happened a moment ago.
@@ -88,12 +120,21 @@ fn die_with_parent() -> Result<(), Error> {
     Ok(())
 }
 
-fn limit() -> Result<(), Error> {
+fn limit(reach: Reach<'_>) -> Result<(), Error> {
+    let (memory, file_bytes, open_files) = match reach {
+        Reach::Files { .. } => (
+            limits::ADDRESS_SPACE,
+            limits::FILE_BYTES,
+            limits::OPEN_FILES,
+        ),
+        Reach::Input(_) => (limits::ADDRESS_SPACE, 0, limits::OPEN_FILES),
+        Reach::Pipes => (limits::LIVE_ADDRESS_SPACE, 0, limits::LIVE_OPEN_FILES),
+    };
     for (resource, most) in [
         (Resource::CPU, limits::CPU_S),
-        (Resource::AS, limits::ADDRESS_SPACE),
-        (Resource::FSIZE, limits::FILE_BYTES),
-        (Resource::NOFILE, limits::OPEN_FILES),
+        (Resource::AS, memory),
+        (Resource::FSIZE, file_bytes),
+        (Resource::NOFILE, open_files),
         (Resource::CORE, 0),
     ] {
         let (_, hard) = resource.get()?;
@@ -103,37 +144,50 @@ fn limit() -> Result<(), Error> {
     Ok(())
 }
 
-fn files(input: &Path, output: &Path) -> Result<(), Error> {
+fn files(reach: Reach<'_>) -> Result<(), Error> {
     let fault = |error: &dyn std::fmt::Display| Error::Fault(format!("landlock: {error}"));
     let abi = ABI::V3;
-    let ruleset = Ruleset::default()
+    let mut ruleset = Ruleset::default()
         .set_compatibility(CompatLevel::BestEffort)
         .handle_access(AccessFs::from_all(abi))
         .map_err(|error| fault(&error))?
         .create()
         .map_err(|error| fault(&error))?;
-    let read = PathFd::new(input).map_err(|error| fault(&error))?;
-    let write = PathFd::new(output).map_err(|error| fault(&error))?;
-    let status = ruleset
-        .add_rule(PathBeneath::new(read, AccessFs::ReadFile))
-        .map_err(|error| fault(&error))?
-        .add_rule(PathBeneath::new(write, AccessFs::from_all(abi)))
-        .map_err(|error| fault(&error))?
-        .restrict_self()
-        .map_err(|error| fault(&error))?;
+    let (input, output) = match reach {
+        Reach::Files { input, output } => (Some(input), Some(output)),
+        Reach::Input(input) => (Some(input), None),
+        Reach::Pipes => (None, None),
+    };
+    let rights = [
+        (input, AccessFs::ReadFile.into()),
+        (output, AccessFs::from_all(abi)),
+    ];
+    for (path, access) in rights {
+        let Some(path) = path else { continue };
+        let file = PathFd::new(path).map_err(|error| fault(&error))?;
+        ruleset = ruleset
+            .add_rule(PathBeneath::new(file, access))
+            .map_err(|error| fault(&error))?;
+    }
+    let status = ruleset.restrict_self().map_err(|error| fault(&error))?;
     if status.ruleset == RulesetStatus::NotEnforced {
         eprintln!("this kernel has no Landlock: the transcoder may open every file of its user");
     }
     Ok(())
 }
 
-fn calls() -> Result<(), Error> {
+fn calls(reach: Reach<'_>) -> Result<(), Error> {
     let fault = |error: &dyn std::fmt::Display| Error::Fault(format!("seccomp: {error}"));
     let arch: TargetArch = std::env::consts::ARCH
         .try_into()
         .map_err(|error| fault(&error))?;
+    let opening = match reach {
+        Reach::Files { .. } | Reach::Input(_) => &[],
+        Reach::Pipes => OPENING,
+    };
+    let forbidden = FORBIDDEN.iter().chain(opening);
     let rules: BTreeMap<i64, Vec<seccompiler::SeccompRule>> =
-        FORBIDDEN.iter().map(|call| (*call, Vec::new())).collect();
+        forbidden.map(|call| (*call, Vec::new())).collect();
     let filter = SeccompFilter::new(
         rules,
         SeccompAction::Allow,

@@ -103,7 +103,7 @@ impl Stills {
 }
 
 /// The picture as JPEG (ITU-T T.81), with its size.
-fn jpeg(picture: &Picture) -> Result<(Vec<u8>, u32, u32), Error> {
+pub(crate) fn jpeg(picture: &Picture) -> Result<(Vec<u8>, u32, u32), Error> {
     let what = libav("encode a still picture");
     let lines = LINES.min(picture.height);
     let width = (picture.width * lines / picture.height).div_ceil(2) * 2;

@@ -2,7 +2,8 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::mpsc::Receiver;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread::JoinHandle;
 
 use ffmpeg_next::format::Pixel;
 use ffmpeg_next::software::scaling;
@@ -12,9 +13,14 @@ use ffmpeg_next::{Dictionary, Packet, Rational, codec, encoder, frame};
 use crate::error::{Error, libav};
 use crate::ladder::Rung;
 use crate::mux::Muxer;
+use crate::nal::ParameterSets;
+use crate::package::whole;
 use crate::picture::{Picture, Thumb};
+use crate::raw;
 use millet_manifest::{Content, Kind};
 
+/// Pictures that wait for a rung; more would only cost memory.
+const WAITING: usize = 4;
 const TIME_BASE: Rational = Rational(1, 1000);
 /// A stills rung shows a picture again only when this much changed, thousandths.
 const STILL_CHANGE_PERMILLE: u32 = 2;
@@ -36,8 +42,49 @@ pub(crate) struct Encoded {
     pub(crate) muxer: Muxer,
 }
 
+/// The rung's thread, from outside.
+pub(crate) struct Thread {
+    pictures: Option<SyncSender<Shown>>,
+    handle: Option<JoinHandle<Result<Encoded, Error>>>,
+}
+
+impl Thread {
+    pub(crate) fn start(rung: Rung, content: Content, output: &Path) -> Result<Self, Error> {
+        let (pictures, receiver) = sync_channel(WAITING);
+        std::fs::create_dir_all(output.join(&rung.id))?;
+        let whole = whole(output, &rung.id);
+        let handle = std::thread::Builder::new()
+            .name(rung.id.clone())
+            .spawn(move || run(rung, content, &receiver, &whole))?;
+        Ok(Self {
+            pictures: Some(pictures),
+            handle: Some(handle),
+        })
+    }
+
+    /// Hands over a picture; waits while the rung is busy.
+    pub(crate) fn show(&self, shown: Shown) -> Result<(), Error> {
+        self.pictures
+            .as_ref()
+            .and_then(|to| to.send(shown).ok())
+            .ok_or_else(|| Error::Fault("a rung ended early".into()))
+    }
+
+    /// Closes the channel and waits for the thread.
+    pub(crate) fn join(mut self) -> Result<Encoded, Error> {
+        drop(self.pictures.take());
+        let handle = self
+            .handle
+            .take()
+            .ok_or_else(|| Error::Fault("a rung was ended twice".into()))?;
+        handle
+            .join()
+            .map_err(|_| Error::Fault("a rung's thread panicked".into()))?
+    }
+}
+
 /// Encodes until the channel closes.
-pub(crate) fn run(
+fn run(
     rung: Rung,
     content: Content,
     pictures: &Receiver<Shown>,
@@ -45,7 +92,7 @@ pub(crate) fn run(
 ) -> Result<Encoded, Error> {
     let mut encoder = open(&rung, content)?;
     let mut muxer = Muxer::create(whole, &encoder, TIME_BASE)?;
-    let codec = codec_string(&encoder)?;
+    let codec = ParameterSets::find(&raw::extradata(&encoder))?.codec();
     let mut pace = Pace::new(&rung);
     let mut scaler = None;
     let mut cuts = std::collections::VecDeque::new();
@@ -53,7 +100,7 @@ pub(crate) fn run(
         if !pace.keeps(&shown) {
             continue;
         }
-        let mut scaled = scale(&mut scaler, &shown.picture, &rung)?;
+        let mut scaled = scale(&mut scaler, &shown.picture, rung.width, rung.height)?;
         scaled.set_pts(Some(shown.at_ms));
         scaled.set_kind(if shown.cut {
             cuts.push_back(shown.at_ms);
@@ -133,13 +180,15 @@ fn collect(
     }
 }
 
-fn scale(
+/// The picture at another size; the scaler is made at the first call, for pictures of one size.
+pub(crate) fn scale(
     scaler: &mut Option<scaling::Context>,
     picture: &Picture,
-    rung: &Rung,
+    width: u32,
+    height: u32,
 ) -> Result<frame::Video, Error> {
     let frame = picture.frame();
-    if (picture.width, picture.height) == (rung.width, rung.height) {
+    if (picture.width, picture.height) == (width, height) {
         return Ok(frame);
     }
     let scaler = match scaler {
@@ -150,8 +199,8 @@ fn scale(
                 picture.width,
                 picture.height,
                 Pixel::YUV420P,
-                rung.width,
-                rung.height,
+                width,
+                height,
                 scaling::Flags::BICUBIC,
             )
             .map_err(libav("open the scaler"))?,
@@ -162,23 +211,6 @@ fn scale(
         .run(&frame, &mut scaled)
         .map_err(libav("scale a picture"))?;
     Ok(scaled)
-}
-
-/// RFC 6381 from the sequence parameters that the encoder wrote: profile, constraints, level.
-fn codec_string(encoder: &codec::Context) -> Result<String, Error> {
-    let header = crate::raw::extradata(encoder);
-    let at = header
-        .windows(4)
-        .position(|bytes| bytes[..3] == [0, 0, 1] && bytes[3] & 0x1f == 7)
-        .map(|at| at + 4);
-    match at.and_then(|at| header.get(at..at + 3)) {
-        Some([profile, constraints, level]) => {
-            Ok(format!("avc1.{profile:02x}{constraints:02x}{level:02x}"))
-        }
-        _ => Err(Error::Fault(
-            "the encoder wrote no sequence parameters".into(),
-        )),
-    }
 }
 
 /// Lets through as many pictures as the rung's rate has room for.

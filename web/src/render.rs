@@ -130,6 +130,7 @@ impl Renderer {
 mod tests {
     use super::*;
     use crate::pages::learning::{Lesson, MyLearning};
+    use crate::pages::live::{ChatLine, Class};
     use crate::pages::people::SignIn;
 
     #[test]
@@ -184,5 +185,62 @@ mod tests {
         );
         let html = renderer.render(&text, &frame).unwrap();
         assert!(html.contains("Dig.") && !html.contains("data-player"));
+    }
+
+    #[test]
+    fn a_class_renders_for_each_part_and_stage() {
+        let renderer = Renderer::new().unwrap();
+        let class = |state: &str, leads: bool| Class {
+            class_id: "c".into(),
+            course_id: "k".into(),
+            title: "Water".into(),
+            course_title: "Health".into(),
+            state: state.into(),
+            starts_at: 0,
+            starts: "today".into(),
+            time_zone: "Asia/Shanghai".into(),
+            role: if leads { "host" } else { "learner" }.into(),
+            leads,
+            guest: false,
+            timeline_id: "t".into(),
+            learner: "x".into(),
+            sound: "/sound".into(),
+            hls: "/hls".into(),
+            publish: if leads { "/publish" } else { "" }.into(),
+            decks: if leads { "/decks" } else { "" }.into(),
+            code: String::new(),
+            announcement: String::new(),
+            slide: None,
+            present: 1,
+            chat: vec![ChatLine {
+                sequence: 1,
+                at_ms: 0,
+                name: "Li".into(),
+                text: "<b>".into(),
+            }],
+            may_say: true,
+            waits: vec![],
+            polls: vec![],
+            lesson: Some("/lesson".into()),
+            keys: vec![],
+            new_key: String::new(),
+        };
+        for language in Language::ALL {
+            let frame = Frame {
+                language,
+                ..Frame::default()
+            };
+            let render = |state, leads| renderer.render(&class(state, leads), &frame).unwrap();
+            let learner = render("open", false);
+            assert!(learner.contains("data-live-player") && learner.contains("&lt;b&gt;"));
+            assert!(learner.contains("live/class.js") && learner.contains("href=\"/sound\""));
+            assert!(!learner.contains("data-place=\"desk\"") && !learner.contains("style="));
+            let leader = render("open", true);
+            assert!(leader.contains("data-publish=\"/publish\""));
+            assert!(leader.contains("data-place=\"desk\""));
+            assert!(render("scheduled", true).contains("/live/c/open"));
+            let over = render("ended", false);
+            assert!(over.contains("href=\"/lesson\"") && !over.contains("data-class"));
+        }
     }
 }

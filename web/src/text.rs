@@ -14,8 +14,10 @@ const SOURCES: [(Language, &[&str]); 2] = [
             include_str!("../text/zh-CN/people.ftl"),
             include_str!("../text/zh-CN/learning.ftl"),
             include_str!("../text/zh-CN/teaching.ftl"),
+            include_str!("../text/zh-CN/schedule.ftl"),
             include_str!("../text/zh-CN/support.ftl"),
             include_str!("../text/zh-CN/problems.ftl"),
+            include_str!("../text/zh-CN/live.ftl"),
         ],
     ),
     (
@@ -25,8 +27,10 @@ const SOURCES: [(Language, &[&str]); 2] = [
             include_str!("../text/en/people.ftl"),
             include_str!("../text/en/learning.ftl"),
             include_str!("../text/en/teaching.ftl"),
+            include_str!("../text/en/schedule.ftl"),
             include_str!("../text/en/support.ftl"),
             include_str!("../text/en/problems.ftl"),
+            include_str!("../text/en/live.ftl"),
         ],
     ),
 ];

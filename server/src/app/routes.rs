@@ -12,6 +12,7 @@ use super::{App, assets, health};
 use crate::completion;
 use crate::error::Error;
 use crate::learning::{self, lesson_routes as lessons};
+use crate::live::{self, deck_routes as decks, guests, on_air, schedule_routes as schedule};
 use crate::people::{self, account_routes as account, admin_routes as admin};
 use crate::plans;
 use crate::stream::{media, socket};
@@ -20,6 +21,9 @@ use crate::uploads::tus;
 
 /// A picture and what the form adds to it.
 const COVER_FORM_BYTES: usize = crate::courses::cover::MOST_BYTES + (64 << 10);
+
+/// Slides and what the form adds to them.
+const DECK_FORM_BYTES: usize = crate::live::decks::MOST_BYTES + (64 << 10);
 
 /// Who may use a route. The extractors enforce it; the tests walk the table and demand that each
 /// route answers as its row says.
@@ -32,6 +36,10 @@ pub enum Access {
     SignedIn,
     /// Learners and teachers of the course.
     CourseMember,
+    /// Teachers and learners of the course of the class of the path, and the guests of that class.
+    ClassMember,
+    /// Hosts and co-hosts of the class of the path.
+    ClassLeader,
     /// A teacher somewhere.
     Teacher,
     /// A teacher of the course of the path.
@@ -270,6 +278,68 @@ pub fn table() -> Vec<Route> {
             A::CourseTeacher,
             learners::print_card,
         ),
+        get(
+            "/teach/courses/{course_id}/live",
+            A::CourseTeacher,
+            schedule::schedule_page,
+        ),
+        post(
+            "/teach/courses/{course_id}/live",
+            A::CourseTeacher,
+            schedule::schedule,
+        ),
+        post(
+            "/teach/courses/{course_id}/live/{class_id}",
+            A::CourseTeacher,
+            schedule::change,
+        ),
+        get("/live", A::SignedIn, live::routes::list),
+        get("/join", A::Anyone, guests::join_page),
+        post("/join", A::Anyone, guests::join),
+        get(
+            "/courses/{course_id}/lessons/{lesson_id}/live",
+            A::CourseMember,
+            live::routes::of_lesson,
+        ),
+        get("/live/{class_id}", A::ClassMember, live::routes::class_page),
+        post("/live/{class_id}/open", A::ClassLeader, live::routes::open),
+        post("/live/{class_id}/say", A::ClassMember, live::routes::say),
+        post(
+            "/live/{class_id}/answer",
+            A::ClassMember,
+            live::routes::answer,
+        ),
+        post(
+            "/live/{class_id}/admit",
+            A::ClassLeader,
+            live::routes::admit,
+        ),
+        post("/live/{class_id}/decks", A::ClassLeader, decks::add).with_body_up_to(DECK_FORM_BYTES),
+        get(
+            "/live/{class_id}/decks/{deck_id}/{page}",
+            A::ClassMember,
+            decks::slide,
+        ),
+        post(
+            "/live/{class_id}/keys",
+            A::ClassLeader,
+            live::routes::add_key,
+        ),
+        post(
+            "/live/{class_id}/keys/{key_id}/revoke",
+            A::ClassLeader,
+            live::routes::revoke_key,
+        ),
+        get(
+            "/live/{class_id}/attendance",
+            A::ClassLeader,
+            live::routes::attendance_page,
+        ),
+        post("/live/{class_id}/end", A::ClassLeader, live::routes::end),
+        get("/live/{class_id}/publish", A::ClassLeader, on_air::publish),
+        post("/live/{class_id}/probe", A::ClassLeader, on_air::probe)
+            .with_body_up_to(on_air::PROBE_BYTES),
+        get("/live/{class_id}/sound", A::ClassMember, on_air::sound),
         post(
             "/teach/courses/{course_id}/credentials/{credential_id}/revoke",
             A::CourseTeacher,

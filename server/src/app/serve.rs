@@ -23,8 +23,16 @@ use crate::clock::Clock;
 use crate::completion::Completion;
 use crate::config::{Config, FORM_LIMIT_BYTES};
 use crate::db::{Db, OpenError};
+use crate::error::Error;
 use crate::jobs::worker;
 use crate::learning::evidence::Evidence;
+use crate::live::decks::Decks;
+use crate::live::media::LiveMedia;
+use crate::live::media::recorder::Recorder;
+use crate::live::on_air::OnAir;
+use crate::live::publish::rtmp;
+use crate::live::remind;
+use crate::live::rooms::LiveRooms;
 use crate::objects::{Objects, ObjectsError};
 use crate::people::limit::SignInLimit;
 use crate::people::password::Passwords;
@@ -82,15 +90,45 @@ pub async fn start(config: Config, metrics: PrometheusHandle) -> Result<Running,
     let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
     let timelines = Timelines::new(objects.clone());
     let evidence = Evidence::new(db.clone(), Clock::System, Arc::new(Completion));
+    let rooms = LiveRooms::new(
+        db.clone(),
+        Clock::System,
+        Arc::new(Completion),
+        stop.clone(),
+        tasks.clone(),
+    );
+    let streams = Streams::new(
+        db.clone(),
+        objects.clone(),
+        timelines.clone(),
+        evidence,
+        stop.clone(),
+        tasks.clone(),
+    )
+    .with_rooms(Arc::new(rooms.clone()));
+    let recorder = Recorder {
+        db: db.clone(),
+        objects: objects.clone(),
+        clock: Clock::System,
+    };
+    let media = LiveMedia::new(
+        recorder,
+        config.transcoder.clone(),
+        streams.growing().clone(),
+        stop.clone(),
+        tasks.clone(),
+    );
     let app = App {
-        streams: Streams::new(
+        on_air: OnAir::new(
             db.clone(),
-            objects.clone(),
-            timelines.clone(),
-            evidence,
-            stop.clone(),
+            Clock::System,
+            media,
+            rooms.clone(),
             tasks.clone(),
         ),
+        streams,
+        rooms,
+        decks: Decks::default(),
         timelines,
         objects,
         db,
@@ -124,6 +162,30 @@ pub async fn start(config: Config, metrics: PrometheusHandle) -> Result<Running,
     worker::start(workers, &app.config.data, app.config.workers, &app.tasks)
         .await
         .map_err(|error| io("workers".into())(std::io::Error::other(error)))?;
+
+    let live = |error: Error| io("live classes".into())(std::io::Error::other(error));
+    app.on_air.resume().await.map_err(live)?;
+    app.rooms
+        .start(Arc::new(app.on_air.clone()))
+        .await
+        .map_err(live)?;
+    if let Some(listen) = app.config.rtmp_listen {
+        let (listener, address) = bind(listen)
+            .await
+            .map_err(io(format!("rtmp_listen {listen}")))?;
+        tracing::info!(%address, "encoders may publish by RTMP");
+        app.tasks.spawn(rtmp::run(
+            listener,
+            app.on_air.by_key(),
+            app.stop.clone(),
+            app.tasks.clone(),
+        ));
+    }
+    app.tasks.spawn(remind::run(
+        app.db.clone(),
+        app.clock.clone(),
+        app.stop.clone(),
+    ));
 
     let service = router(app.clone()).into_make_service_with_connect_info::<SocketAddr>();
     let listener = listener.tap_io(|stream| {

@@ -10,6 +10,9 @@ use tokio_util::task::TaskTracker;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::db::Db;
+use crate::live::decks::Decks;
+use crate::live::on_air::OnAir;
+use crate::live::rooms::LiveRooms;
 use crate::objects::Objects;
 use crate::people::limit::SignInLimit;
 use crate::people::password::Passwords;
@@ -29,6 +32,12 @@ pub struct App {
     pub timelines: Timelines,
     /// Viewers of prepared media.
     pub streams: Streams,
+    /// Rooms of live classes.
+    pub rooms: LiveRooms,
+    /// Media of open classes.
+    pub on_air: OnAir,
+    /// Draws slides.
+    pub decks: Decks,
     /// Time.
     pub clock: Clock,
     /// Templates and words.

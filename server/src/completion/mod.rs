@@ -93,10 +93,11 @@ async fn watched(
         return Ok(outcome);
     };
     let version = publish::version(&mut *transaction, enrolment.version_id).await?;
+    // Of a class that goes on there is no share yet.
     let percent = progress::of_lesson(&mut *transaction, account, lesson)
         .await?
         .into_iter()
-        .filter(|(played, ms)| is_enough(played, *ms, version.required_percent))
+        .filter(|(played, ms)| *ms > 0 && is_enough(played, *ms, version.required_percent))
         .map(|(played, ms)| played.percent_of(ms))
         .max();
     if let Some(percent) = percent {

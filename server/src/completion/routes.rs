@@ -38,7 +38,7 @@ pub struct ReasonForm {
 /// `POST /courses/{course_id}/enrol`
 ///
 /// # Errors
-/// [`Error::NotFound`] when the course is not published.
+/// [`Error::NotFound`] when the course is not published, [`Error::Forbidden`] for a guest of a class.
 pub async fn enrol_self(
     person: SignedIn,
     State(db): State<Db>,
@@ -47,6 +47,10 @@ pub async fn enrol_self(
 ) -> Result<Redirect, Error> {
     // Published courses are open to everybody, so the path's id needs no proof.
     let course: CourseId = course.parse().map_err(|_| Error::NotFound)?;
+    // Nobody stands behind a guest's account whom a credential could name.
+    if person.is_guest() {
+        return Err(Error::Forbidden);
+    }
     let account = person.account();
     let mut transaction = db.write().await?;
     let source = Source::Learner;

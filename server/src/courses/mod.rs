@@ -46,10 +46,12 @@ pub enum LessonKind {
     File,
     /// Questions; cannot be made yet.
     Quiz,
+    /// A live class, and its recording afterwards; made by scheduling one.
+    Live,
 }
 
 impl LessonKind {
-    const ALL: [Self; 4] = [Self::Video, Self::Text, Self::File, Self::Quiz];
+    const ALL: [Self; 5] = [Self::Video, Self::Text, Self::File, Self::Quiz, Self::Live];
 
     /// The word in the database and in forms.
     #[must_use]
@@ -59,6 +61,7 @@ impl LessonKind {
             Self::Text => "text",
             Self::File => "file",
             Self::Quiz => "quiz",
+            Self::Live => "live",
         }
     }
 
@@ -68,7 +71,7 @@ impl LessonKind {
         Self::ALL.into_iter().find(|kind| kind.word() == word)
     }
 
-    /// Whether teachers can make lessons of this kind.
+    /// Whether teachers can make lessons of this kind in the outline.
     #[must_use]
     pub fn is_available(self) -> bool {
         matches!(self, Self::Video | Self::Text)

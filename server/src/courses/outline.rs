@@ -46,7 +46,8 @@ impl Lesson {
     #[must_use]
     pub fn is_ready(&self) -> bool {
         match LessonKind::from_word(&self.kind) {
-            Some(LessonKind::Video) => self.timeline_id.is_some(),
+            // A class has its timeline from the moment it is scheduled.
+            Some(LessonKind::Video | LessonKind::Live) => self.timeline_id.is_some(),
             Some(LessonKind::Text) => !self.body.is_empty(),
             Some(LessonKind::File | LessonKind::Quiz) | None => false,
         }
@@ -255,6 +256,35 @@ pub async fn add_lesson(
             reason: "kind-not-yet",
         });
     }
+    insert_lesson(connection, proof, module, title, kind, now).await
+}
+
+/// Adds the lesson that a live class is, with the timeline that will grow.
+///
+/// # Errors
+/// [`Error::NotFound`] for a module of another course, [`Error::Conflict`] when the course is full.
+pub async fn add_live_lesson(
+    connection: &mut AnyConnection,
+    proof: &InCourse<Teacher>,
+    module: ModuleId,
+    title: &str,
+    timeline: TimelineId,
+    now: Timestamp,
+) -> Result<LessonId, Error> {
+    let kind = LessonKind::Live;
+    let lesson = insert_lesson(&mut *connection, proof, module, title, kind, now).await?;
+    show_timeline(connection, lesson, timeline).await?;
+    Ok(lesson)
+}
+
+async fn insert_lesson(
+    connection: &mut AnyConnection,
+    proof: &InCourse<Teacher>,
+    module: ModuleId,
+    title: &str,
+    kind: LessonKind,
+    now: Timestamp,
+) -> Result<LessonId, Error> {
     touch(&mut *connection, proof, None, now).await?;
     let known = modules(&mut *connection, proof).await?;
     if !known.iter().any(|known| known.id == module) {
@@ -371,8 +401,8 @@ pub async fn move_lesson(
     Ok(())
 }
 
-/// Lets the draft show a timeline. Only for the transaction that ends the job that made it: the
-/// job's lease stands for the proof. Forms under way are not disturbed, so no change is counted.
+/// Lets the draft show a timeline. Only for the transaction that ends the job that made it, where the
+/// job's lease stands for the proof, and for the one that makes the lesson. Forms under way are not disturbed, so no change is counted.
 ///
 /// # Errors
 /// When the database fails.

@@ -4,7 +4,15 @@ use sqlx::{AnyConnection, Executor};
 
 use super::Engine;
 
-const APPEND_ONLY: [&str; 4] = ["audit", "watch_interval", "evidence_flag", "measure_event"];
+const APPEND_ONLY: [&str; 7] = [
+    "audit",
+    "watch_interval",
+    "evidence_flag",
+    "measure_event",
+    "live_event",
+    "live_segment",
+    "live_still",
+];
 /// Key of PostgreSQL's advisory lock: one node at a time installs the triggers. Two that replaced
 /// the same function at once would make one of them fail.
 const LOCK: i64 = 0x6d69_6c6c_6574;

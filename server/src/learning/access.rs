@@ -2,10 +2,10 @@
 
 use axum::extract::{FromRef, FromRequestParts};
 use axum::http::request::Parts;
-use sqlx::AnyConnection;
+use sqlx::{AnyConnection, FromRow};
 
 use super::enrolment::{self, Enrolment};
-use crate::clock::Clock;
+use crate::clock::{Clock, Timestamp};
 use crate::courses::proof::InCourse;
 use crate::db::Db;
 use crate::error::Error;
@@ -90,6 +90,64 @@ where
     }
 }
 
+#[derive(FromRow)]
+struct Shown {
+    lesson_id: LessonId,
+    course_id: CourseId,
+    duration_ms: i64,
+    admitted_at: Option<Timestamp>,
+    counts_since: Option<Timestamp>,
+    barred_at: Option<Timestamp>,
+}
+
+/// Lets an account watch a timeline that grows, as a learner whose watching counts or not.
+///
+/// # Errors
+/// When the database fails.
+pub async fn admit(
+    connection: &mut AnyConnection,
+    timeline: TimelineId,
+    account: AccountId,
+    counts: bool,
+    now: Timestamp,
+) -> Result<(), Error> {
+    sqlx::query(
+        "insert into timeline_viewer (timeline_id, account_id, admitted_at, counts_since) \
+         values ($1, $2, $3, $4) on conflict (timeline_id, account_id) \
+         do update set counts_since = excluded.counts_since",
+    )
+    .bind(timeline)
+    .bind(account)
+    .bind(now)
+    .bind(counts.then_some(now))
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// Lets an account watch a timeline no more while it grows.
+///
+/// # Errors
+/// When the database fails.
+pub async fn bar(
+    connection: &mut AnyConnection,
+    timeline: TimelineId,
+    account: AccountId,
+    now: Timestamp,
+) -> Result<(), Error> {
+    sqlx::query(
+        "insert into timeline_viewer (timeline_id, account_id, admitted_at, barred_at) \
+         values ($1, $2, $3, $3) on conflict (timeline_id, account_id) \
+         do update set barred_at = excluded.barred_at",
+    )
+    .bind(timeline)
+    .bind(account)
+    .bind(now)
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
 /// Proof that an account may watch a timeline.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MayWatch {
@@ -102,7 +160,10 @@ pub struct MayWatch {
 impl MayWatch {
     /// Asks the database: the timeline is shown by the version that the account follows or by one
     /// before it (a lesson may be on its way while the course is published again), or the account
-    /// teaches the course.
+    /// teaches the course, or was let into the live class whose timeline it is.
+    ///
+    /// While the timeline grows, whoever was sent out of the class may not watch, and only those whom
+    /// the class counts as learners leave evidence.
     ///
     /// # Errors
     /// [`Error::NotFound`] for everybody else.
@@ -111,6 +172,31 @@ impl MayWatch {
         account: AccountId,
         timeline: TimelineId,
     ) -> Result<Self, Error> {
+        let watch = |lesson, learner| Self {
+            account,
+            timeline,
+            lesson,
+            learner,
+        };
+        let shown: Option<Shown> = sqlx::query_as(
+            "select timeline.lesson_id, lesson.course_id, timeline.duration_ms, \
+             viewer.admitted_at, viewer.counts_since, viewer.barred_at from timeline \
+             join lesson on lesson.id = timeline.lesson_id \
+             left join timeline_viewer viewer on viewer.timeline_id = timeline.id \
+             and viewer.account_id = $2 where timeline.id = $1",
+        )
+        .bind(timeline)
+        .bind(account)
+        .fetch_optional(&mut *connection)
+        .await?;
+        let shown = shown.ok_or(Error::NotFound)?;
+        let grows = shown.duration_ms == 0;
+        if grows && shown.barred_at.is_some() {
+            return Err(Error::NotFound);
+        }
+        if grows && shown.admitted_at.is_some() {
+            return Ok(watch(shown.lesson_id, shown.counts_since.is_some()));
+        }
         let followed: Option<(LessonId,)> = sqlx::query_as(
             "select shown.lesson_id from version_lesson shown \
              join course_version version on version.id = shown.version_id \
@@ -124,28 +210,21 @@ impl MayWatch {
         .fetch_optional(&mut *connection)
         .await?;
         if let Some((lesson,)) = followed {
-            return Ok(Self {
-                account,
-                timeline,
-                lesson,
-                learner: true,
-            });
+            return Ok(watch(lesson, true));
         }
-        let made_for: Option<(LessonId, CourseId)> = sqlx::query_as(
-            "select timeline.lesson_id, lesson.course_id from timeline \
-             join lesson on lesson.id = timeline.lesson_id where timeline.id = $1",
-        )
-        .bind(timeline)
-        .fetch_optional(&mut *connection)
-        .await?;
-        let (lesson, course) = made_for.ok_or(Error::NotFound)?;
-        InCourse::<Teacher>::prove(connection, account, course).await?;
-        Ok(Self {
-            account,
-            timeline,
-            lesson,
-            learner: false,
-        })
+        // A class may be held before the version that shows it is published.
+        let takes_course = grows && {
+            let enrolled = enrolment::find(&mut *connection, shown.course_id, account).await?;
+            enrolled.is_some()
+        };
+        if takes_course {
+            return Ok(watch(shown.lesson_id, true));
+        }
+        if shown.admitted_at.is_some() && shown.barred_at.is_none() {
+            return Ok(watch(shown.lesson_id, false));
+        }
+        InCourse::<Teacher>::prove(connection, account, shown.course_id).await?;
+        Ok(watch(shown.lesson_id, false))
     }
 
     /// A proof out of nothing, for tests of rules that need none.

@@ -2,7 +2,7 @@
 
 use axum::extract::{FromRef, FromRequestParts, State};
 use axum::http::request::Parts;
-use axum::response::Response;
+use axum::response::{IntoResponse as _, Redirect, Response};
 use millet_manifest::Timeline;
 use millet_web::pages::learning as pages;
 use sha2::{Digest as _, Sha256};
@@ -41,6 +41,13 @@ impl VisibleLesson {
     #[must_use]
     pub fn lesson(&self) -> &PublishedLesson {
         &self.lessons[self.at]
+    }
+
+    /// Path of its page.
+    #[must_use]
+    pub fn path(&self) -> String {
+        let course = self.member.course();
+        format!("/courses/{course}/lessons/{}", self.lesson().lesson_id)
     }
 }
 
@@ -93,6 +100,10 @@ pub async fn lesson_page(
 ) -> Result<Response, Error> {
     let lesson = visible.lesson().clone();
     let account = visible.member.account();
+    if lesson.kind == "live" && lesson.duration_ms == 0 {
+        let here = visible.path();
+        return Ok(Redirect::to(&format!("{here}/live")).into_response());
+    }
     let mut connection = db.read().await?;
     let (mut percent, mut position_ms) = (0, 0);
     if let Some(timeline) = lesson.timeline_id {
@@ -116,10 +127,12 @@ pub async fn lesson_page(
         position_ms = 0;
     }
     let player = match lesson.timeline_id {
-        Some(id) => {
-            let described = timelines.get(id).await?;
-            Some(player(id, &described, account, position_ms))
-        }
+        Some(id) => match timelines.get(id).await {
+            Ok(described) => Some(player(id, &described, account, position_ms)),
+            // A class in which nothing was recorded.
+            Err(Error::NotFound) if lesson.kind == "live" => None,
+            Err(error) => return Err(error),
+        },
         None => None,
     };
     view.page(&pages::Lesson {
@@ -183,7 +196,8 @@ fn player(
 }
 
 /// Tells accounts on a shared phone apart without naming them.
-fn opaque(account: AccountId) -> String {
+#[must_use]
+pub fn opaque(account: AccountId) -> String {
     let hash = Sha256::digest(format!("millet player {account}").as_bytes());
     hex::encode(&hash[..8])
 }

@@ -13,6 +13,8 @@ pub enum Kind {
     MeasureFulfilled,
     /// A measure was returned.
     MeasureReturned,
+    /// A live class begins soon.
+    ClassStarts,
     /// A measure of one's household lost the credential that fulfilled it.
     MeasureReopened,
 }
@@ -22,6 +24,7 @@ impl Kind {
         match self {
             Self::MeasureFulfilled => "measure_fulfilled",
             Self::MeasureReturned => "measure_returned",
+            Self::ClassStarts => "class_starts",
             Self::MeasureReopened => "measure_reopened",
         }
     }
@@ -106,4 +109,24 @@ pub async fn unread(connection: &mut AnyConnection, account: AccountId) -> Resul
             .fetch_one(connection)
             .await?;
     Ok(count)
+}
+
+/// Subjects of the unread notices of one kind.
+///
+/// # Errors
+/// When the database fails.
+pub async fn unread_subjects(
+    connection: &mut AnyConnection,
+    account: AccountId,
+    kind: Kind,
+) -> Result<Vec<String>, Error> {
+    let rows: Vec<(String,)> = sqlx::query_as(
+        "select subject_id from notice where account_id = $1 and kind = $2 and read_at is null \
+         order by created_at desc limit 100",
+    )
+    .bind(account)
+    .bind(kind.word())
+    .fetch_all(connection)
+    .await?;
+    Ok(rows.into_iter().map(|(subject,)| subject).collect())
 }

@@ -122,6 +122,29 @@ pub async fn create(
     })
 }
 
+/// Adds an account for somebody who comes by a class code: a shown name, no way to sign in again.
+///
+/// # Errors
+/// [`Error::Invalid`] for a name that cannot be shown.
+pub async fn create_guest(
+    connection: &mut AnyConnection,
+    name: &str,
+    now: Timestamp,
+) -> Result<AccountId, Error> {
+    let id = AccountId::new();
+    sqlx::query(
+        "insert into account (id, name, sign_in_name, created_at, guest_since) \
+         values ($1, $2, $3, $4, $4)",
+    )
+    .bind(id)
+    .bind(self::name("name", name)?)
+    .bind(format!("guest {id}"))
+    .bind(now)
+    .execute(connection)
+    .await?;
+    Ok(id)
+}
+
 /// What signing in needs.
 #[derive(Clone, Debug, FromRow)]
 pub struct Credentials {

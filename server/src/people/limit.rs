@@ -91,6 +91,14 @@ impl SignInLimit {
         self.allow(&self.names, name.trim().to_lowercase())
     }
 
+    /// Counts a try from an address, for what a whole class tries alike.
+    ///
+    /// # Errors
+    /// [`Error::TooMany`] with the time to wait.
+    pub fn check_address(&self, from: CameFrom) -> Result<(), Error> {
+        self.allow(&self.addresses, network(from.0))
+    }
+
     fn allow(&self, limiter: &Limiter, key: impl Hash) -> Result<(), Error> {
         let mut key = self.hasher.hash_one(key);
         if limiter.len() >= MOST_KEYS {

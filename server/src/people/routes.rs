@@ -112,7 +112,11 @@ pub async fn sign_in(
         .into_response())
 }
 
-async fn begin(
+/// Begins a session and makes its cookie.
+///
+/// # Errors
+/// When the database fails.
+pub async fn begin(
     transaction: &mut sqlx::AnyConnection,
     account: AccountId,
     headers: &HeaderMap,

@@ -63,6 +63,7 @@ pub struct SignedIn {
     name: String,
     language: Option<String>,
     session_hash: String,
+    guest: bool,
     grants: Vec<Grant>,
     news: News,
 }
@@ -101,6 +102,12 @@ impl SignedIn {
         &self.session_hash
     }
 
+    /// Whether it is somebody who came by a class code.
+    #[must_use]
+    pub fn is_guest(&self) -> bool {
+        self.guest
+    }
+
     /// Roles at areas.
     #[must_use]
     pub fn grants(&self) -> &[Grant] {
@@ -129,6 +136,7 @@ struct SessionRow {
     account_id: AccountId,
     name: String,
     language: Option<String>,
+    guest_since: Option<Timestamp>,
     seen_at: Timestamp,
     news_plan: i64,
     news_support: i64,
@@ -173,11 +181,13 @@ pub async fn find(db: &Db, token: &Token, now: Timestamp) -> Result<Option<Signe
     let hash = token.hash();
     let mut connection = db.read().await?;
     let row: Option<SessionRow> = sqlx::query_as(
-        "select session.account_id, account.name, account.language, session.seen_at, \
+        "select session.account_id, account.name, account.language, account.guest_since, \
+         session.seen_at, \
          (select count(*) from notice where notice.account_id = account.id \
          and notice.read_at is null and notice.kind = 'measure_returned') as news_plan, \
          (select count(*) from notice where notice.account_id = account.id \
-         and notice.read_at is null and notice.kind <> 'measure_returned') as news_support \
+         and notice.read_at is null \
+         and notice.kind in ('measure_fulfilled', 'measure_reopened')) as news_support \
          from session join account on account.id = session.account_id \
          where session.token_hash = $1 and session.revoked_at is null \
          and session.expires_at > $2 and account.disabled_at is null",
@@ -209,6 +219,7 @@ pub async fn find(db: &Db, token: &Token, now: Timestamp) -> Result<Option<Signe
         name: row.name,
         language: row.language,
         session_hash: hash,
+        guest: row.guest_since.is_some(),
         news: News {
             plan: row.news_plan,
             support: row.news_support,

@@ -8,13 +8,36 @@ const RISE: f64 = 0.7;
 const START: f64 = 0.5;
 /// With this much stored, a rung that costs a little too much is kept.
 const RICH_MS: u64 = 30_000;
-/// With less than this stored, the picture does not get better.
-const POOR_MS: u64 = 8_000;
-/// Time on a rung before a better one, and after a fall.
-const RISE_AFTER_MS: u64 = 8_000;
-const RISE_AFTER_FALL_MS: u64 = 25_000;
+/// A rise that was followed by a fall within this time was a mistake: the next one waits twice as long.
+const MISTAKE_MS: u64 = 15_000;
+/// Longest wait after mistakes.
+const LONGEST_WAIT_MS: u64 = 120_000;
 /// Decisions in which the first measurement may jump over rungs.
 const START_DECISIONS: u32 = 3;
+
+/// How patient decisions are.
+#[derive(Clone, Copy, Debug)]
+struct Patience {
+    /// With less than this stored, the picture does not get better.
+    poor_ms: u64,
+    /// Time on a rung before a better one.
+    rise_after_ms: u64,
+    /// The same after a fall.
+    rise_after_fall_ms: u64,
+}
+
+/// A minute can be stored, so there is no hurry.
+const CLOSED: Patience = Patience {
+    poor_ms: 8_000,
+    rise_after_ms: 8_000,
+    rise_after_fall_ms: 25_000,
+};
+/// Nobody stores the future: what is stored is little on the best of links.
+const LIVE: Patience = Patience {
+    poor_ms: 500,
+    rise_after_ms: 4_000,
+    rise_after_fall_ms: 15_000,
+};
 
 /// What a decision is made from.
 #[derive(Clone, Copy, Debug)]
@@ -27,6 +50,9 @@ pub struct Situation<'a> {
     pub buffer_ms: u64,
     /// Bits per second that each rung takes from here on.
     pub costs_bps: &'a [f64],
+    /// The timeline grows and the link takes all of it at once: what more it could carry is found out
+    /// only by trying.
+    pub at_ease: bool,
 }
 
 /// The state between decisions.
@@ -35,18 +61,34 @@ pub struct Adapt {
     rung: usize,
     changed_ms: Option<u64>,
     fell: bool,
+    rose: bool,
     decisions: u32,
+    patience: Patience,
+    wait_after_fall_ms: u64,
 }
 
 impl Adapt {
-    /// Begins on a rung.
+    /// Begins on a rung of a closed timeline.
     #[must_use]
     pub fn new(rung: usize) -> Self {
+        Self::with(rung, CLOSED)
+    }
+
+    /// Begins on a rung of a timeline that grows.
+    #[must_use]
+    pub fn live(rung: usize) -> Self {
+        Self::with(rung, LIVE)
+    }
+
+    fn with(rung: usize, patience: Patience) -> Self {
         Self {
             rung,
             changed_ms: None,
             fell: false,
+            rose: false,
             decisions: 0,
+            patience,
+            wait_after_fall_ms: patience.rise_after_fall_ms,
         }
     }
 
@@ -57,9 +99,13 @@ impl Adapt {
 
     /// The rung for the next segment.
     pub fn decide(&mut self, situation: &Situation<'_>) -> usize {
-        let Some(bandwidth) = situation.bandwidth_bps else {
-            return self.rung;
+        // Not measured, but at ease: enough for what is sent now, and nothing to fall from.
+        let bandwidth = match situation.bandwidth_bps {
+            Some(bandwidth) => bandwidth,
+            None if situation.at_ease => f64::INFINITY,
+            None => return self.rung,
         };
+        let measured = bandwidth.is_finite();
         let now_ms = situation.now_ms;
         let changed_ms = *self.changed_ms.get_or_insert(now_ms);
         self.decisions = self.decisions.saturating_add(1);
@@ -84,19 +130,32 @@ impl Adapt {
         };
         if cost > patience * bandwidth {
             let lower = best(FALL).min(self.rung.saturating_sub(1));
+            let mistake = self.rose && now_ms.saturating_sub(changed_ms) < MISTAKE_MS;
+            self.wait_after_fall_ms = if mistake {
+                (self.wait_after_fall_ms * 2).min(LONGEST_WAIT_MS)
+            } else {
+                self.patience.rise_after_fall_ms
+            };
             self.fell = true;
+            self.rose = false;
             self.change(lower, now_ms);
-        } else if self.decisions <= START_DECISIONS && !self.fell && best(START) > self.rung {
+        } else if measured
+            && self.decisions <= START_DECISIONS
+            && !self.fell
+            && best(START) > self.rung
+        {
             self.change(best(START), now_ms);
         } else {
             let wait_ms = if self.fell {
-                RISE_AFTER_FALL_MS
+                self.wait_after_fall_ms
             } else {
-                RISE_AFTER_MS
+                self.patience.rise_after_ms
             };
             let rested = now_ms.saturating_sub(changed_ms) >= wait_ms;
-            if rested && situation.buffer_ms >= POOR_MS && best(RISE) > self.rung {
+            let carries = best(RISE) > self.rung || (situation.at_ease && self.rung < top);
+            if rested && situation.buffer_ms >= self.patience.poor_ms && carries {
                 self.fell = false;
+                self.rose = true;
                 self.change(self.rung + 1, now_ms);
             }
         }
@@ -125,6 +184,7 @@ mod tests {
             bandwidth_bps: Some(bandwidth_bps),
             buffer_ms,
             costs_bps: &COSTS,
+            at_ease: false,
         }
     }
 
@@ -165,6 +225,31 @@ mod tests {
         let mut adapt = Adapt::new(2);
         assert_eq!(adapt.decide(&situation(0, 40_000.0, 50_000)), 2);
         assert_eq!(adapt.decide(&situation(16_000, 40_000.0, 10_000)), 1);
+    }
+
+    #[test]
+    fn a_live_viewer_at_ease_tries_the_next_rung_and_waits_longer_after_each_mistake() {
+        let mut adapt = Adapt::live(1);
+        let at_ease = |now_ms| Situation {
+            bandwidth_bps: None,
+            at_ease: true,
+            ..situation(now_ms, 0.0, 900)
+        };
+        let full = |now_ms| situation(now_ms, 30_000.0, 900);
+        assert_eq!(adapt.decide(&at_ease(0)), 1);
+        assert_eq!(adapt.decide(&at_ease(4_000)), 2);
+        let mut waits = Vec::new();
+        let mut now_ms = 6_000;
+        for _ in 0..3 {
+            assert_eq!(adapt.decide(&full(now_ms)), 1);
+            let fell_ms = now_ms;
+            while adapt.decide(&at_ease(now_ms)) == 1 {
+                now_ms += 1_000;
+            }
+            waits.push(now_ms - fell_ms);
+            now_ms += 2_000;
+        }
+        assert_eq!(waits, [30_000, 60_000, 120_000]);
     }
 
     proptest! {

@@ -3,9 +3,12 @@
 use std::sync::Arc;
 
 use super::Streams;
+use super::growing::Growing;
+use super::index::Index;
 use super::ladder::Ladder;
-use super::viewer::{Start, Viewer};
-use super::wire::{Hello, ServerMessage};
+use super::rooms::Seat;
+use super::viewer::{LIVE_START_MS, Start, Viewer};
+use super::wire::{Follow, Hello, ServerMessage};
 use crate::error::Error;
 use crate::id::{AccountId, PlaySessionId};
 use crate::learning::access::MayWatch;
@@ -18,8 +21,10 @@ pub struct Begun {
     pub viewer: Viewer,
     /// Proof of the right to watch.
     pub right: MayWatch,
-    /// Length of the timeline.
-    pub duration_ms: i64,
+    /// The timeline, if it grows.
+    pub growing: Option<Arc<Growing>>,
+    /// Place in the room, if it is of a class.
+    pub seat: Option<Seat>,
     /// The answer to `hello`.
     pub welcome: ServerMessage,
 }
@@ -33,8 +38,12 @@ pub async fn begin(streams: &Streams, account: AccountId, hello: Hello) -> Resul
     let mut connection = streams.db.read().await?;
     let right = MayWatch::prove(&mut connection, account, hello.timeline).await?;
     drop(connection);
-    let timeline = streams.timelines.get(hello.timeline).await?;
-    let ladder = Ladder::of(&timeline, &hello.codecs).ok_or(Error::UnsupportedType)?;
+    let growing = streams.growing.find(hello.timeline);
+    let index = match &growing {
+        Some(growing) => growing.index().borrow().clone(),
+        None => Arc::new(Index::Closed(streams.timelines.get(hello.timeline).await?)),
+    };
+    let ladder = Ladder::of(&index, &hello.codecs).ok_or(Error::UnsupportedType)?;
     let receipt = match hello.receipt.as_deref() {
         Some(token) => read(streams, right, token).await?,
         None => None,
@@ -48,11 +57,21 @@ pub async fn begin(streams: &Streams, account: AccountId, hello: Hello) -> Resul
         Some((ladder.find(&receipt.rung)?, from))
     });
     let since = streams.evidence.now();
-    let fresh = u32::try_from(since.0 / 1000).unwrap_or(0);
+    let fresh = match &*index {
+        Index::Closed(_) => u32::try_from(since.0 / 1000).unwrap_or(0),
+        // The epoch of the messages that all viewers share.
+        Index::Growing(grown) => grown.epoch,
+    };
+    let at_edge = hello.live.is_some_and(|live| live.at_edge) && index.grows();
+    let position_ms = if at_edge {
+        index.duration_ms().saturating_sub(LIVE_START_MS)
+    } else {
+        hello.position_ms
+    };
     let start = Start {
         // Of something that the client does not hold already.
         epoch: hello.resume.map_or(fresh, |resume| resume.epoch),
-        position_ms: hello.position_ms,
+        position_ms,
         resume: hello.resume,
         last_rung,
         bandwidth_bps: receipt
@@ -63,21 +82,32 @@ pub async fn begin(streams: &Streams, account: AccountId, hello: Hello) -> Resul
         budget: hello.budget_bytes,
         delivered,
         since,
+        follow: hello.live.map_or(Follow::All, |live| live.follow),
     };
-    let viewer = Viewer::new(timeline.clone(), ladder, start);
+    let seat = match hello.live {
+        Some(live) => {
+            let join = streams
+                .rooms
+                .join(right.timeline(), account, live.events_after);
+            join.await?
+        }
+        None => None,
+    };
+    let viewer = Viewer::new(index.clone(), ladder, start);
     let welcome = ServerMessage::Welcome {
         epoch: viewer.epoch(),
-        duration_ms: timeline.duration_ms,
-        renditions: viewer.ladder().renditions(&timeline),
+        duration_ms: index.duration_ms(),
+        renditions: viewer.ladder().renditions(&index),
         rungs: viewer.ladder().wire_rungs(),
         rung: viewer.rung().0.to_owned(),
         receipt: sign(streams, &viewer, right).await?,
+        live: growing.as_ref().map(|growing| growing.live(since)),
     };
     Ok(Begun {
         viewer,
         right,
-        duration_ms: i64::try_from(timeline.duration_ms)
-            .map_err(|_| Error::Internal("a timeline longer than time".into()))?,
+        growing,
+        seat,
         welcome,
     })
 }

@@ -9,12 +9,17 @@ use std::collections::VecDeque;
 /// The window is never smaller, so that one chunk always travels, nor larger, so that a viewer
 /// costs a bounded amount of buffers.
 pub const LEAST_WINDOW: u64 = 16 * 1024;
+/// The same for a timeline that grows: at 64 kbit/s more than this on its way would be half a second
+/// of delay for all that follows.
+pub const LEAST_LIVE_WINDOW: u64 = 4 * 1024;
 /// See [`LEAST_WINDOW`].
 pub const MOST_WINDOW: u64 = 256 * 1024;
 /// Round trips are forgotten after one to two of these, in milliseconds.
 const RTT_MEMORY_MS: u64 = 15_000;
 /// Weight of a new sample.
 const WEIGHT: f64 = 0.3;
+/// Acknowledgements are this much apart without any meaning.
+const EASE_MS: u64 = 200;
 /// Samples shorter than this say more about timers than about the link.
 const SHORTEST_SAMPLE_MS: u64 = 5;
 
@@ -32,8 +37,9 @@ struct Flight {
 }
 
 /// The account of one connection.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Credit {
+    least_window: u64,
     sent: u64,
     acked: u64,
     acked_ms: u64,
@@ -41,6 +47,7 @@ pub struct Credit {
     media_ms: u64,
     idle: u64,
     bandwidth_bps: Option<f64>,
+    last_rtt_ms: Option<u64>,
     rtt_ms: Option<u64>,
     rtt_before_ms: Option<u64>,
     rtt_since_ms: u64,
@@ -51,8 +58,27 @@ impl Credit {
     #[must_use]
     pub fn new(bandwidth_bps: Option<f64>) -> Self {
         Self {
+            least_window: LEAST_WINDOW,
+            sent: 0,
+            acked: 0,
+            acked_ms: 0,
+            flights: VecDeque::new(),
+            media_ms: 0,
+            idle: 0,
             bandwidth_bps,
-            ..Self::default()
+            last_rtt_ms: None,
+            rtt_ms: None,
+            rtt_before_ms: None,
+            rtt_since_ms: 0,
+        }
+    }
+
+    /// The same for a timeline that grows, where delay counts more than a full pipe.
+    #[must_use]
+    pub fn live(bandwidth_bps: Option<f64>) -> Self {
+        Self {
+            least_window: LEAST_LIVE_WINDOW,
+            ..Self::new(bandwidth_bps)
         }
     }
 
@@ -61,7 +87,7 @@ impl Credit {
     pub fn window(&self) -> u64 {
         let rtt_ms = self.least_rtt_ms().unwrap_or(0);
         let product = self.bandwidth_bps.unwrap_or(0.0) / 8.0 * rtt_ms as f64 / 1000.0;
-        ((2.0 * product) as u64).clamp(LEAST_WINDOW, MOST_WINDOW)
+        ((2.0 * product) as u64).clamp(self.least_window, MOST_WINDOW)
     }
 
     /// Whether another message may be begun. One message may overlap the window's end.
@@ -122,15 +148,27 @@ impl Credit {
         let sample =
             (bytes - flight.acked_before) as f64 * 8000.0 / took_ms.max(SHORTEST_SAMPLE_MS) as f64;
         let limited = relaxed || self.idle != flight.idle_before;
-        self.bandwidth_bps = Some(match self.bandwidth_bps {
-            None => sample,
+        self.bandwidth_bps = match self.bandwidth_bps {
             // A link that was not filled can be faster than the sample, never slower.
-            Some(before) if limited && sample < before => before,
-            Some(before) => before + WEIGHT * (sample - before),
-        });
+            None if limited => None,
+            Some(before) if limited && sample < before => Some(before),
+            None => Some(sample),
+            Some(before) => Some(before + WEIGHT * (sample - before)),
+        };
+    }
+
+    /// Whether what was sent last arrived about as quickly as anything does on this link: nothing
+    /// queues up in front of it.
+    #[must_use]
+    pub fn is_at_ease(&self) -> bool {
+        match (self.last_rtt_ms, self.least_rtt_ms()) {
+            (Some(last), Some(least)) => last <= least + least / 2 + EASE_MS,
+            _ => false,
+        }
     }
 
     fn round_trip(&mut self, rtt_ms: u64, now_ms: u64) {
+        self.last_rtt_ms = Some(rtt_ms);
         if now_ms.saturating_sub(self.rtt_since_ms) > RTT_MEMORY_MS {
             self.rtt_before_ms = self.rtt_ms.take();
             self.rtt_since_ms = now_ms;
@@ -173,7 +211,7 @@ mod tests {
 
     /// A link that carries `bps` with a round trip of `rtt_ms`; returns the account after 60 s.
     fn over(bps: u64, rtt_ms: u64, chunk: u64) -> Credit {
-        let mut credit = Credit::default();
+        let mut credit = Credit::new(None);
         let mut arriving: VecDeque<(u64, u64)> = VecDeque::new();
         let (mut free_ms, mut sent, mut arrived) = (0.0_f64, 0, 0);
         for now_ms in 0..60_000_u64 {
@@ -216,7 +254,7 @@ mod tests {
 
     #[test]
     fn the_window_follows_bandwidth_and_round_trip_within_bounds() {
-        assert_eq!(Credit::default().window(), LEAST_WINDOW);
+        assert_eq!(Credit::new(None).window(), LEAST_WINDOW);
         let window = over(1_000_000, 600, 3_000).window();
         assert!((100_000..=MOST_WINDOW).contains(&window), "{window}");
         assert_eq!(over(100_000_000, 600, 3_000).window(), MOST_WINDOW);
@@ -236,7 +274,7 @@ mod tests {
     proptest! {
         #[test]
         fn no_acknowledgement_opens_more_than_was_sent(acks in prop::collection::vec(any::<u64>(), 1..50)) {
-            let mut credit = Credit::default();
+            let mut credit = Credit::new(None);
             for (at, ack) in acks.iter().enumerate() {
                 while credit.is_open() {
                     credit.sent(4_000, 2_000, at as u64);

@@ -1,6 +1,8 @@
 //! A viewer's place in one lane: the next chunk of a rendition.
 
-use millet_manifest::{Chunk, Rendition, Segment, Timeline};
+use millet_manifest::{Chunk, Rendition, Segment};
+
+use super::index::Index;
 
 /// A chunk by its segment and its number in it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -18,7 +20,14 @@ pub struct Lane {
     next: Place,
     /// The client has no initialisation of this rendition yet.
     init_due: bool,
+    /// Something before the next chunk was left out.
+    gap: bool,
+    /// End of the chunk before, where the next one should begin.
+    ended_ms: Option<u64>,
 }
+
+/// Times are rounded to milliseconds, and frames of sound straddle cuts: chunks this close touch.
+const TOUCH_MS: u64 = 100;
 
 impl Lane {
     /// A lane that goes on at `next`.
@@ -28,7 +37,20 @@ impl Lane {
             rendition,
             next,
             init_due: rendition.is_some(),
+            gap: false,
+            ended_ms: None,
         }
+    }
+
+    /// A lane that goes on behind a chunk that the client holds of `held_of`. One that is not known (any
+    /// more) leaves a gap.
+    #[must_use]
+    pub fn behind(index: &Index, rendition: usize, held_of: usize, held: Place) -> Self {
+        let chunk = index.chunk(held_of, held.segment, held.part);
+        let mut lane = Self::new(Some(rendition), after(index, held_of, held));
+        lane.ended_ms = chunk.map(|chunk| chunk.start_ms + chunk.duration_ms);
+        lane.gap = chunk.is_none();
+        lane
     }
 
     /// Index of the rendition, if the lane is in use.
@@ -54,6 +76,13 @@ impl Lane {
         self.init_due = false;
     }
 
+    /// Whether something before the next chunk, that begins at `start_ms`, was left out.
+    #[must_use]
+    pub fn has_gap(&self, start_ms: u64) -> bool {
+        let missing = |ended_ms| start_ms > ended_ms + TOUCH_MS;
+        self.gap || self.ended_ms.is_some_and(missing)
+    }
+
     /// Whether another rendition may follow here.
     #[must_use]
     pub fn at_cut(&self) -> bool {
@@ -71,71 +100,96 @@ impl Lane {
     /// Goes on elsewhere, with the rendition it has.
     pub fn jump(&mut self, next: Place) {
         self.next = next;
+        self.gap = false;
+        self.ended_ms = None;
+    }
+
+    /// Leaves out what lies before `next`.
+    pub fn skip_to(&mut self, next: Place) {
+        self.next = next;
+        self.gap = true;
+    }
+
+    /// Steps over the end of complete segments, and over those without chunks. To be called after the
+    /// index grew and after each step.
+    pub fn settle(&mut self, index: &Index) {
+        let Some(rendition) = self.rendition else {
+            return;
+        };
+        while let Some(segment) = index.segment(rendition, self.next.segment) {
+            let over = self.next.part >= segment.chunks.len();
+            if !over || !index.is_complete(rendition, self.next.segment) {
+                return;
+            }
+            self.next = Place {
+                segment: self.next.segment + 1,
+                part: 0,
+            };
+        }
     }
 
     /// The next chunk with its rendition and segment; `None` at the end or when not in use.
     #[must_use]
-    pub fn peek<'a>(
-        &self,
-        timeline: &'a Timeline,
-    ) -> Option<(&'a Rendition, &'a Segment, &'a Chunk)> {
-        let rendition = timeline.renditions.get(self.rendition?)?;
-        let segment = rendition.segments.get(self.next.segment)?;
+    pub fn peek<'a>(&self, index: &'a Index) -> Option<(&'a Rendition, &'a Segment, &'a Chunk)> {
+        let own = self.rendition?;
+        let rendition = index.rendition(own)?;
+        let segment = index.segment(own, self.next.segment)?;
         let chunk = segment.chunks.get(self.next.part)?;
         Some((rendition, segment, chunk))
     }
 
     /// Steps behind the next chunk.
-    pub fn advance(&mut self, timeline: &Timeline) {
-        if let Some((_, segment, _)) = self.peek(timeline) {
-            self.next = behind(self.next, segment.chunks.len());
+    pub fn advance(&mut self, index: &Index) {
+        let end_ms = self
+            .peek(index)
+            .map(|(.., chunk)| chunk.start_ms + chunk.duration_ms);
+        if end_ms.is_some() {
+            self.ended_ms = end_ms;
+            self.next.part += 1;
+            self.gap = false;
+            self.settle(index);
         }
     }
 }
 
-/// Where a decoder can begin so that `position_ms` is seen: the last keyframe before it.
+/// Segments that are looked through for a keyframe: a rendition of stills has one every few segments.
+const MOST_BACK: usize = 16;
+
+/// Where a decoder can begin so that `position_ms` is seen: the last keyframe before it, else the
+/// beginning of the segment.
 #[must_use]
-pub fn at(timeline: &Timeline, rendition: usize, position_ms: u64) -> Place {
-    let segment = timeline.segment_at(position_ms.min(timeline.duration_ms));
-    let part = timeline
-        .renditions
-        .get(rendition)
-        .and_then(|rendition| rendition.segments.get(segment))
-        .and_then(|segment| {
-            segment
-                .chunks
-                .iter()
-                .rposition(|chunk| chunk.keyframe && chunk.start_ms <= position_ms)
-        });
-    Place {
-        segment,
-        part: part.unwrap_or(0),
-    }
+pub fn at(index: &Index, rendition: usize, position_ms: u64) -> Place {
+    let segment = index.segment_at(position_ms);
+    let keyframe = |segment: usize| {
+        let chunks = &index.segment(rendition, segment)?.chunks;
+        let part = chunks
+            .iter()
+            .rposition(|chunk| chunk.keyframe && chunk.start_ms <= position_ms)?;
+        Some(Place { segment, part })
+    };
+    (segment.saturating_sub(MOST_BACK)..=segment)
+        .rev()
+        .find_map(keyframe)
+        .unwrap_or(Place { segment, part: 0 })
 }
 
-/// The place behind a chunk that the client holds of this rendition. Behind nonsense: the end.
+/// The place behind a chunk that the client holds of this rendition. Behind nonsense: the next segment.
 #[must_use]
-pub fn after(timeline: &Timeline, rendition: usize, held: Place) -> Place {
-    let parts = timeline
-        .renditions
-        .get(rendition)
-        .and_then(|rendition| rendition.segments.get(held.segment))
+pub fn after(index: &Index, rendition: usize, held: Place) -> Place {
+    let parts = index
+        .segment(rendition, held.segment)
         .map_or(0, |segment| segment.chunks.len());
-    behind(held, parts)
-}
-
-fn behind(place: Place, parts: usize) -> Place {
-    if place.part + 1 < parts {
-        Place {
-            part: place.part + 1,
-            ..place
-        }
+    let mut lane = Lane::new(Some(rendition), held);
+    if held.part < parts {
+        lane.next.part += 1;
+        lane.settle(index);
     } else {
-        Place {
-            segment: place.segment + 1,
+        lane.next = Place {
+            segment: held.segment.saturating_add(1),
             part: 0,
-        }
+        };
     }
+    lane.next
 }
 
 #[cfg(test)]
@@ -146,7 +200,7 @@ mod tests {
 
     #[test]
     fn sound_begins_at_its_chunk_and_pictures_at_their_keyframe() {
-        let timeline = lecture(60_000);
+        let timeline = Index::Closed(lecture(60_000).into());
         assert_eq!(
             at(&timeline, 0, 21_000),
             Place {
@@ -173,7 +227,7 @@ mod tests {
     proptest! {
         #[test]
         fn a_lane_passes_every_chunk_once_wherever_it_was_cut(cut in 0_usize..30) {
-            let timeline = lecture(60_000);
+            let timeline = Index::Closed(lecture(60_000).into());
             let walk = |mut lane: Lane, steps: usize| {
                 let mut seen = Vec::new();
                 while seen.len() < steps && lane.peek(&timeline).is_some() {

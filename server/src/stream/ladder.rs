@@ -1,6 +1,8 @@
 //! What of a timeline one client can watch: renditions it can decode, paired into rungs.
 
-use millet_manifest::{Kind, Rendition, Timeline};
+use millet_manifest::{Kind, Rendition};
+
+use super::index::Index;
 
 use super::wire;
 
@@ -34,42 +36,45 @@ impl Ladder {
     /// The audio of fewest bytes goes with every rung: on the links this is made for, a better
     /// picture is worth more than a better sound, and one audio lane never has to switch.
     #[must_use]
-    pub fn of(timeline: &Timeline, codecs: &[String]) -> Option<Self> {
+    pub fn of(index: &Index, codecs: &[String]) -> Option<Self> {
         let decodable = |rendition: &Rendition| {
             codecs
                 .iter()
                 .take(MOST_CODECS)
                 .any(|codec| !codec.is_empty() && rendition.codec.starts_with(codec.as_str()))
         };
-        let usable: Vec<usize> = (0..timeline.renditions.len().min(256))
-            .filter(|index| decodable(&timeline.renditions[*index]))
+        let renditions = index.renditions();
+        let of = |own: usize| &renditions[own];
+        let bytes = |own: usize| index.bytes(own);
+        let usable: Vec<usize> = (0..renditions.len().min(256))
+            .filter(|own| decodable(of(*own)))
             .collect();
-        let of = |index: usize| &timeline.renditions[index];
         let audio = usable
             .iter()
             .copied()
-            .filter(|index| of(*index).kind == Kind::Audio)
-            .min_by_key(|index| bytes(of(*index)));
-        let sound = audio.map_or(0, |index| bytes(of(index)));
+            .filter(|own| of(*own).kind == Kind::Audio)
+            .min_by_key(|own| bytes(*own));
+        let sound = audio.map_or(0, bytes);
         let mut rungs: Vec<Rung> = Vec::new();
         let mut videos: Vec<usize> = usable
             .into_iter()
-            .filter(|index| of(*index).kind != Kind::Audio)
+            .filter(|own| of(*own).kind != Kind::Audio)
             .collect();
-        videos.sort_by_key(|index| bytes(of(*index)));
-        for index in videos {
-            let video = of(index);
+        videos.sort_by_key(|own| bytes(*own));
+        for own in videos {
+            let video = of(own);
             // Of two codecs for the same picture the smaller one is enough.
             let same = |rung: &Rung| {
-                rung.video
-                    .is_some_and(|own| of(own).kind == video.kind && of(own).height == video.height)
+                rung.video.is_some_and(|other| {
+                    of(other).kind == video.kind && of(other).height == video.height
+                })
             };
             if !rungs.iter().any(same) {
                 rungs.push(Rung {
                     id: video.id.clone(),
-                    video: Some(index),
+                    video: Some(own),
                     audio,
-                    bytes: sound.saturating_add(bytes(video)),
+                    bytes: sound.saturating_add(bytes(own)),
                 });
             }
         }
@@ -105,7 +110,7 @@ impl Ladder {
 
     /// For `welcome`.
     #[must_use]
-    pub fn renditions(&self, timeline: &Timeline) -> Vec<wire::Rendition> {
+    pub fn renditions(&self, index: &Index) -> Vec<wire::Rendition> {
         let mut indexes: Vec<usize> = self
             .rungs
             .iter()
@@ -115,21 +120,19 @@ impl Ladder {
         indexes.dedup();
         indexes
             .into_iter()
-            .map(|index| {
-                let rendition = &timeline.renditions[index];
-                wire::Rendition {
-                    index: byte(index),
-                    id: rendition.id.clone(),
-                    kind: match rendition.kind {
-                        Kind::Audio => wire::RenditionKind::Audio,
-                        Kind::Stills => wire::RenditionKind::Stills,
-                        Kind::Video => wire::RenditionKind::Video,
-                    },
-                    codec: rendition.codec.clone(),
-                    width: rendition.width,
-                    height: rendition.height,
-                    bytes: bytes(rendition),
-                }
+            .filter_map(|own| Some((own, index.rendition(own)?)))
+            .map(|(own, rendition)| wire::Rendition {
+                index: byte(own),
+                id: rendition.id.clone(),
+                kind: match rendition.kind {
+                    Kind::Audio => wire::RenditionKind::Audio,
+                    Kind::Stills => wire::RenditionKind::Stills,
+                    Kind::Video => wire::RenditionKind::Video,
+                },
+                codec: rendition.codec.clone(),
+                width: rendition.width,
+                height: rendition.height,
+                bytes: index.bytes(own),
             })
             .collect()
     }
@@ -154,25 +157,6 @@ pub fn byte(index: usize) -> u8 {
     u8::try_from(index).unwrap_or(u8::MAX)
 }
 
-/// Bytes of the whole rendition.
-pub fn bytes(rendition: &Rendition) -> u64 {
-    rendition
-        .segments
-        .iter()
-        .fold(rendition.init.bytes, |sum, segment| {
-            sum.saturating_add(segment.bytes)
-        })
-}
-
-/// Bytes of a rendition from a segment to the end.
-pub fn bytes_from(rendition: &Rendition, segment: usize) -> u64 {
-    rendition
-        .segments
-        .iter()
-        .skip(segment)
-        .fold(0, |sum: u64, segment| sum.saturating_add(segment.bytes))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -180,7 +164,7 @@ mod tests {
 
     fn ids(codecs: &[&str]) -> Vec<String> {
         let codecs: Vec<String> = codecs.iter().map(|codec| (*codec).to_owned()).collect();
-        Ladder::of(&lecture(64_000), &codecs)
+        Ladder::of(&Index::Closed(lecture(64_000).into()), &codecs)
             .map(|ladder| ladder.rungs.into_iter().map(|rung| rung.id).collect())
             .unwrap_or_default()
     }
@@ -198,9 +182,13 @@ mod tests {
 
     #[test]
     fn the_first_rung_is_the_cheapest_with_pictures() {
-        let ladder = Ladder::of(&lecture(64_000), &["avc1".into(), "opus".into()]).unwrap();
+        let ladder = Ladder::of(
+            &Index::Closed(lecture(64_000).into()),
+            &["avc1".into(), "opus".into()],
+        )
+        .unwrap();
         assert_eq!(ladder.rungs()[ladder.first()].id, "s480");
-        let sound = Ladder::of(&lecture(64_000), &["opus".into()]).unwrap();
+        let sound = Ladder::of(&Index::Closed(lecture(64_000).into()), &["opus".into()]).unwrap();
         assert_eq!(sound.first(), 0);
     }
 }

@@ -2,12 +2,14 @@
 //! stream, for keeping, and for pictures. They never change, so a browser keeps them for good.
 
 use axum::body::Body;
-use axum::extract::{FromRef, FromRequestParts, Path, State};
+use axum::extract::{FromRef, FromRequestParts, Path, Query, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use futures_util::stream;
 
+use super::Streams;
+use super::live_media::{self, Wanted};
 use crate::clock::Clock;
 use crate::db::Db;
 use crate::error::Error;
@@ -48,11 +50,18 @@ where
 /// [`Error::NotFound`]; when the objects fail.
 pub async fn file(
     State(objects): State<Objects>,
+    State(streams): State<Streams>,
     OfTimeline(right): OfTimeline,
     Path((_, path)): Path<(String, String)>,
+    wanted: Query<Wanted>,
     headers: HeaderMap,
 ) -> Result<Response, Error> {
     let timeline = right.timeline();
+    if let Some(growing) = streams.growing().find(timeline)
+        && let Some(response) = live_media::file(&growing, &path, wanted.0).await
+    {
+        return Ok(response);
+    }
     let key = Key::new(format!("{}/{path}", prefix(timeline))).map_err(|_| Error::NotFound)?;
     let size = objects.size(&key).await?;
     let tag = tag(timeline, size);

@@ -8,8 +8,14 @@ pub mod adapt;
 pub mod begin;
 pub mod credit;
 pub mod cursor;
+pub mod frame;
+pub mod growing;
+pub mod hls;
+pub mod index;
 pub mod ladder;
+pub mod live_media;
 pub mod media;
+pub mod rooms;
 pub mod seats;
 pub mod segments;
 pub mod socket;
@@ -17,6 +23,8 @@ pub mod testing;
 pub mod viewer;
 pub mod wire;
 
+#[cfg(test)]
+mod live_tests;
 #[cfg(test)]
 mod tests;
 
@@ -33,6 +41,8 @@ use crate::learning::evidence::Evidence;
 use crate::learning::evidence::delivered::Delivered;
 use crate::objects::Objects;
 use crate::timelines::Timelines;
+use growing::GrowingTimelines;
+use rooms::{NoRooms, Rooms};
 use seats::Seats;
 use segments::Segments;
 
@@ -48,6 +58,8 @@ type Recent = Cache<PlaySessionId, Arc<(AccountId, TimelineId, Delivered)>>;
 pub struct Streams {
     db: Db,
     timelines: Timelines,
+    growing: GrowingTimelines,
+    rooms: Arc<dyn Rooms>,
     segments: Segments,
     evidence: Evidence,
     seats: Seats,
@@ -70,6 +82,8 @@ impl Streams {
         Self {
             db,
             timelines,
+            growing: GrowingTimelines::default(),
+            rooms: Arc::new(NoRooms),
             segments: Segments::new(objects),
             evidence,
             seats: Seats::default(),
@@ -80,5 +94,18 @@ impl Streams {
             stop,
             tasks,
         }
+    }
+
+    /// The timelines that grow on this node.
+    #[must_use]
+    pub fn growing(&self) -> &GrowingTimelines {
+        &self.growing
+    }
+
+    /// Lets viewers of classes into their rooms.
+    #[must_use]
+    pub fn with_rooms(mut self, rooms: Arc<dyn Rooms>) -> Self {
+        self.rooms = rooms;
+        self
     }
 }

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use bytes::Bytes;
 use moka::future::Cache;
 
-use super::viewer::Frame;
+use super::frame::Frame;
+use super::growing::Growing;
+use super::wire::Payload;
 use crate::error::Error;
 use crate::id::TimelineId;
 use crate::jobs::prepared::prefix;
@@ -33,6 +35,22 @@ impl Segments {
                 .max_capacity(MOST_BYTES)
                 .weigher(|_, bytes: &Bytes| u32::try_from(bytes.len()).unwrap_or(u32::MAX))
                 .build(),
+        }
+    }
+
+    /// The payload of a frame of a timeline that grows: from its ring, else from the objects.
+    ///
+    /// # Errors
+    /// As [`Segments::payload`].
+    pub async fn growing(&self, growing: &Growing, frame: &Frame) -> Result<Bytes, Error> {
+        let header = &frame.header;
+        let held = match header.payload {
+            Payload::Init => growing.init(header.rendition),
+            Payload::Chunk => growing.payload(header.rendition, header.sequence, header.part),
+        };
+        match held {
+            Some(payload) => Ok(payload),
+            None => self.payload(growing.id(), frame).await,
         }
     }
 

@@ -1,6 +1,7 @@
 //! `GET /stream`: one task for each viewer, which moves bytes between the socket and its
 //! [`Viewer`](super::viewer::Viewer). Whatever ends the socket ends the task.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::State;
@@ -11,11 +12,16 @@ use bytes::{BufMut as _, Bytes, BytesMut};
 use futures_util::future::BoxFuture;
 use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{FutureExt as _, SinkExt as _, StreamExt as _};
+use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout};
 
 use super::Streams;
+use super::frame::Frame;
+use super::growing::Growing;
+use super::index::Index;
+use super::rooms::{self, Following};
 use super::seats::Seat;
-use super::viewer::{Frame, Next, Viewer};
+use super::viewer::{Next, Viewer};
 use super::wire::{
     ClientMessage, HEADER_BYTES, LONGEST_CLIENT_MESSAGE, PlayedInterval, SUBPROTOCOL, ServerMessage,
 };
@@ -169,7 +175,63 @@ struct Watching {
     viewer: Viewer,
     right: MayWatch,
     session: PlaySessionId,
-    duration_ms: i64,
+    growing: Option<Arc<Growing>>,
+    /// Of the timeline, if it grows.
+    index: Option<watch::Receiver<Arc<Index>>>,
+    /// In the room, if there is one.
+    seat: Option<rooms::Seat>,
+}
+
+impl Watching {
+    /// The message that all viewers of a growing timeline share, if this frame is one.
+    fn shared(&self, frame: &Frame) -> Option<Message> {
+        let message = self.growing.as_ref()?.message(&frame.header)?;
+        Some(Message::Binary(message))
+    }
+
+    /// Words of the room that wait.
+    fn heard(&mut self) -> Option<Utf8Bytes> {
+        self.seat.as_mut()?.says.try_recv().ok()
+    }
+
+    fn grow(&mut self, index: Arc<Index>, streams: &Streams) {
+        let ended = !index.grows();
+        self.viewer.grow(index);
+        if ended {
+            self.say_how_far(streams);
+        }
+    }
+
+    fn say_how_far(&mut self, streams: &Streams) {
+        if let Some(growing) = &self.growing {
+            let live = growing.live(streams.evidence.now());
+            self.viewer.say(ServerMessage::Live { live });
+        }
+    }
+
+    /// Whether there is a room; one that cannot take more just now answers nothing, and the client asks
+    /// again.
+    fn act(&self, request: serde_json::Value) -> bool {
+        match &self.seat {
+            Some(seat) => {
+                if seat.acts.try_send(request).is_err() {
+                    metrics::counter!("millet_room_acts_dropped_total").increment(1);
+                }
+                true
+            }
+            None => false,
+        }
+    }
+
+    fn tell_room(&self, buffer_ms: u64) {
+        if let Some(seat) = &self.seat {
+            seat.follows.send_replace(Following {
+                rung: self.viewer.rung().0.to_owned(),
+                behind_ms: self.viewer.behind_ms(),
+                stuck: buffer_ms == 0,
+            });
+        }
+    }
 }
 
 impl Connection {
@@ -194,7 +256,9 @@ impl Connection {
                     viewer: begun.viewer,
                     right: begun.right,
                     session,
-                    duration_ms: begun.duration_ms,
+                    index: begun.growing.as_ref().map(|growing| growing.index()),
+                    growing: begun.growing,
+                    seat: begun.seat,
                 }
             }
             Err(Error::NotFound) => return NOT_FOUND,
@@ -206,7 +270,7 @@ impl Connection {
         };
         let end = self.stream(streams, timeline, &mut watching).await;
         let delivered = watching.viewer.delivered().clone();
-        let kept = std::sync::Arc::new((self.account, timeline, delivered));
+        let kept = Arc::new((self.account, timeline, delivered));
         streams.recent.insert(session, kept).await;
         end
     }
@@ -245,16 +309,25 @@ impl Connection {
         let (mut flushing, mut media_flushing) = (false, false);
         loop {
             while !flushing && reading.is_none() {
+                // Words of the room are few and short; they never wait for media.
+                if let Some(words) = watching.heard() {
+                    if self.sink.feed(Message::Text(words)).await.is_err() {
+                        return GONE;
+                    }
+                    flushing = true;
+                    break;
+                }
                 let message = match watching.viewer.next(now_ms()) {
                     Next::Wait => break,
                     Next::Send(frame) => {
-                        let segments = streams.segments.clone();
-                        let read = async move {
-                            let payload = segments.payload(timeline, &frame).await;
-                            (frame, payload)
-                        };
-                        reading = Some(read.boxed());
-                        break;
+                        if let Some(message) = watching.shared(&frame) {
+                            count(&watching.viewer, &frame);
+                            media_flushing = true;
+                            message
+                        } else {
+                            reading = Some(read(streams, timeline, watching, frame));
+                            break;
+                        }
                     }
                     Next::Say(message) => text(&message),
                     Next::Vouch => {
@@ -298,8 +371,7 @@ impl Connection {
                         watching.viewer.dropped(&frame);
                         continue;
                     }
-                    metrics::counter!("millet_stream_bytes_total", "rung" => watching.viewer.rung().0.to_owned())
-                        .increment(frame.message_bytes());
+                    count(&watching.viewer, &frame);
                     if self.sink.feed(binary(&frame, &payload)).await.is_err() {
                         return GONE;
                     }
@@ -325,8 +397,33 @@ impl Connection {
                         }
                     }
                 }
+                index = grown(&mut watching.index) => match index {
+                    Some(index) => watching.grow(index, streams),
+                    None => watching.index = None,
+                },
+                words = said(&mut watching.seat), if !flushing && reading.is_none() => match words {
+                    Some(words) => {
+                        if self.sink.feed(Message::Text(words)).await.is_err() {
+                            return GONE;
+                        }
+                        flushing = true;
+                    }
+                    // Sent out, or the class is over and what is left of it still comes.
+                    None => {
+                        watching.seat = None;
+                        match still_watches(streams, watching.right).await {
+                            Ok(()) => {}
+                            Err(Error::NotFound) => return NOT_FOUND,
+                            Err(error) => {
+                                tracing::error!(%error, "the right to watch could not be asked");
+                                return TRY_LATER;
+                            }
+                        }
+                    }
+                },
                 () = sleep_until(heard + SILENT_FOR) => return GONE,
                 _ = ticks.tick() => {
+                    watching.say_how_far(streams);
                     // While something is on its way out, its arrival tells as much as a ping.
                     if !flushing {
                         if self.sink.feed(Message::Ping(Bytes::new())).await.is_err() {
@@ -361,12 +458,19 @@ impl Connection {
                             if watching.viewer.ack(bytes, buffer_ms, now_ms()) {
                                 metrics::counter!("millet_stalls_total").increment(1);
                             }
+                            watching.tell_room(buffer_ms);
                         }
                         ClientMessage::Seek { position_ms, epoch } => {
                             watching.viewer.seek(position_ms, epoch);
                         }
                         ClientMessage::Pin { rung } => watching.viewer.pin(rung.as_deref()),
                         ClientMessage::Budget { bytes } => watching.viewer.budget(bytes),
+                        ClientMessage::Follow { follow } => watching.viewer.follow(follow),
+                        ClientMessage::Act { request } => {
+                            if !watching.act(request) {
+                                return MALFORMED;
+                            }
+                        }
                         ClientMessage::Played { intervals, receipt } => {
                             let receipt = receipt.as_deref();
                             if let Err(error) = self.learn(streams, watching, receipt).await {
@@ -411,8 +515,8 @@ impl Connection {
             })
             .collect();
         let delivered: Delivered = watching.viewer.delivered().clone();
-        let (right, session, duration_ms) =
-            (watching.right, watching.session, watching.duration_ms);
+        let (right, session) = (watching.right, watching.session);
+        let duration_ms = i64::try_from(watching.viewer.duration_ms()).unwrap_or(i64::MAX);
         let (streams, device) = (streams.clone(), self.device);
         let session_hash = self.session_hash.clone();
         async move {
@@ -472,6 +576,55 @@ async fn some<T>(pending: &mut Option<BoxFuture<'static, T>>) -> T {
         Some(future) => future.await,
         None => std::future::pending().await,
     }
+}
+
+/// The next index of a timeline that grows; for ever when it does not. `None`: nobody feeds it any more.
+async fn grown(index: &mut Option<watch::Receiver<Arc<Index>>>) -> Option<Arc<Index>> {
+    match index {
+        Some(index) => {
+            index.changed().await.ok()?;
+            Some(index.borrow_and_update().clone())
+        }
+        None => std::future::pending().await,
+    }
+}
+
+/// What the room says next; for ever when there is none. `None`: the client must leave.
+async fn said(seat: &mut Option<rooms::Seat>) -> Option<Utf8Bytes> {
+    match seat {
+        Some(seat) => seat.says.recv().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Asks again whether somebody may watch.
+async fn still_watches(streams: &Streams, right: MayWatch) -> Result<(), Error> {
+    let mut connection = streams.db.read().await?;
+    MayWatch::prove(&mut connection, right.account(), right.timeline()).await?;
+    Ok(())
+}
+
+/// Reads the payload of a frame.
+fn read(
+    streams: &Streams,
+    timeline: TimelineId,
+    watching: &Watching,
+    frame: Frame,
+) -> BoxFuture<'static, (Frame, Result<Bytes, Error>)> {
+    let (segments, growing) = (streams.segments.clone(), watching.growing.clone());
+    async move {
+        let payload = match &growing {
+            Some(growing) => segments.growing(growing, &frame).await,
+            None => segments.payload(timeline, &frame).await,
+        };
+        (frame, payload)
+    }
+    .boxed()
+}
+
+fn count(viewer: &Viewer, frame: &Frame) {
+    metrics::counter!("millet_stream_bytes_total", "rung" => viewer.rung().0.to_owned())
+        .increment(frame.message_bytes());
 }
 
 fn answer(viewer: &mut Viewer, verdict: Verdict) {

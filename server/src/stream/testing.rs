@@ -59,6 +59,8 @@ pub fn lecture(duration_ms: u64) -> Timeline {
         poster: None,
         stills: vec![],
         downloads: vec![],
+        captions: vec![],
+        chapters: vec![],
         source: SourceInfo {
             container: "matroska".into(),
             video_codec: Some("h264".into()),

@@ -5,10 +5,12 @@ use std::sync::Arc;
 use millet_manifest::Timeline;
 use proptest::prelude::*;
 
+use super::frame::Frame;
+use super::index::Index;
 use super::ladder::Ladder;
 use super::testing::lecture;
-use super::viewer::{Frame, MOST_BUFFER_MS, Next, Start, Viewer};
-use super::wire::{Payload, Resume, RungReason, ServerMessage, flag};
+use super::viewer::{MOST_BUFFER_MS, Next, Start, Viewer};
+use super::wire::{Follow, Payload, Resume, RungReason, ServerMessage, flag};
 use crate::clock::Timestamp;
 use crate::learning::evidence::delivered::Delivered;
 
@@ -23,17 +25,22 @@ fn start() -> Start {
         budget: None,
         delivered: Delivered::default(),
         since: Timestamp(1_000),
+        follow: Follow::All,
     }
 }
 
 fn ladder(timeline: &Timeline) -> Ladder {
-    Ladder::of(timeline, &["avc1".to_owned(), "opus".to_owned()]).unwrap()
+    Ladder::of(
+        &Index::Closed(Arc::new(timeline.clone())),
+        &["avc1".to_owned(), "opus".to_owned()],
+    )
+    .unwrap()
 }
 
 fn viewer(duration_ms: u64, start: Start) -> Viewer {
     let timeline = Arc::new(lecture(duration_ms));
     let ladder = ladder(&timeline);
-    Viewer::new(timeline, ladder, start)
+    Viewer::new(Arc::new(Index::Closed(timeline)), ladder, start)
 }
 
 /// A link of so many bits per second without delay, and a player with this much stored; what went
@@ -262,7 +269,7 @@ proptest! {
                 audio_part: audio.map(|a| a.1),
             });
             let start = Start { resume, last_rung: rung, delivered: delivered.clone(), ..start() };
-            let mut viewer = Viewer::new(timeline.clone(), ladder(&timeline), start);
+            let mut viewer = Viewer::new(Arc::new(Index::Closed(timeline.clone())), ladder(&timeline), start);
             let mut link = Link::new(bps);
             while link.frames.len() < most {
                 let before = link.frames.len();

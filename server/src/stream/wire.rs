@@ -163,6 +163,44 @@ pub struct Hello {
     pub resume: Option<Resume>,
     /// Newest receipt of this account for this timeline.
     pub receipt: Option<String>,
+    /// How to watch a timeline that still grows; of no meaning for any other.
+    #[serde(default)]
+    pub live: Option<LiveWish>,
+}
+
+/// What a viewer of a growing timeline wants to do about what it misses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "snake_case")]
+pub enum Follow {
+    /// Stay near the present: what was missed for longer than a moment is left out.
+    Edge,
+    /// See everything, later if need be.
+    All,
+}
+
+/// How to watch a timeline that still grows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+pub struct LiveWish {
+    /// What to do about what is missed.
+    pub follow: Follow,
+    /// Begin at the present instead of `position_ms`; of no meaning with `resume`.
+    pub at_edge: bool,
+    /// Newest event of the room that the client has seen; null before the first.
+    #[ts(type = "number | null")]
+    pub events_after: Option<u64>,
+}
+
+/// How far a growing timeline is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+pub struct LiveNow {
+    /// The timeline's clock now.
+    #[ts(type = "number")]
+    pub now_ms: u64,
+    /// End of the newest chunk.
+    #[ts(type = "number")]
+    pub edge_ms: u64,
+    /// Nothing more comes.
+    pub ended: bool,
 }
 
 /// What clients say.
@@ -205,6 +243,17 @@ pub enum ClientMessage {
         intervals: Vec<PlayedInterval>,
         /// Newest receipt.
         receipt: Option<String>,
+    },
+    /// What to do about what is missed of a growing timeline, from now on.
+    Follow {
+        /// The wish.
+        follow: Follow,
+    },
+    /// Does something in the room of a class; the room's own messages say what and with which answer.
+    Act {
+        /// A `Request` of the room.
+        #[ts(type = "import(\"../live/room.js\").Request")]
+        request: serde_json::Value,
     },
     /// Nothing more is wanted.
     Bye,
@@ -289,6 +338,13 @@ pub enum ServerMessage {
         rung: String,
         /// What was delivered so far.
         receipt: String,
+        /// Present while the timeline grows; `duration_ms` is then its length so far.
+        live: Option<LiveNow>,
+    },
+    /// A growing timeline is this far; every few seconds and when it ends.
+    Live {
+        /// How far.
+        live: LiveNow,
     },
     /// The following chunks are of this rung.
     Rung {
@@ -355,6 +411,9 @@ mod tests {
             PlayedInterval::decl(&config),
             Resume::decl(&config),
             Hello::decl(&config),
+            Follow::decl(&config),
+            LiveWish::decl(&config),
+            LiveNow::decl(&config),
             ClientMessage::decl(&config),
             RenditionKind::decl(&config),
             Rendition::decl(&config),

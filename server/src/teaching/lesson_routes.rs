@@ -47,7 +47,12 @@ pub async fn editor(
     let state = media::state(&mut connection, lesson.id, lesson.timeline_id, clock.now()).await?;
     drop(connection);
     let described = match lesson.timeline_id {
-        Some(id) => Some((id, timelines.get(id).await?)),
+        Some(id) => match timelines.get(id).await {
+            Ok(timeline) => Some((id, timeline)),
+            // A live class that is not over is not described yet.
+            Err(Error::NotFound) if lesson.kind == "live" => None,
+            Err(other) => return Err(other),
+        },
         None => None,
     };
     let shown = described.as_ref().map(|(id, timeline)| (*id, &**timeline));

@@ -2,9 +2,11 @@
 //!
 //! Figures, not tests: nothing here passes or fails.
 
+pub mod fanout;
 pub mod frames;
 pub mod nginx;
 pub mod pages;
+mod peers;
 pub mod process;
 pub mod viewers;
 
@@ -66,7 +68,7 @@ impl Bench {
         viewers::run(&self.server, &self.nginx, &self.course, learners).await;
         frames::run(&self.server, &self.nginx, &self.course).await;
         assert!(self.server.stop().await, "the server did not stop in order");
-        drop(self.storage);
+        fanout::run(self.storage.folder()).await;
     }
 
     /// Learners of the course with sessions; `student` of the village is one more.

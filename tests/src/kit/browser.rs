@@ -26,6 +26,19 @@ pub struct Browser {
 impl Browser {
     /// Opens a phone-sized browser.
     pub async fn phone() -> Self {
+        Self::with(&[]).await
+    }
+
+    /// The same with a made-up camera and microphone, that no question asks for.
+    pub async fn with_camera() -> Self {
+        let devices = [
+            "--use-fake-device-for-media-stream",
+            "--use-fake-ui-for-media-stream",
+        ];
+        Self::with(&devices).await
+    }
+
+    async fn with(more: &[&str]) -> Self {
         let mut driver = Command::new("chromedriver")
             .arg("--port=0")
             .stdout(Stdio::piped())
@@ -48,14 +61,27 @@ impl Browser {
             }
         };
         tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
+        let arguments: Vec<&str> = [
+            "--headless=new",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--disable-quic",
+            "--no-first-run",
+            "--disable-background-networking",
+            "--disable-component-update",
+            "--disable-sync",
+            "--disable-dev-shm-usage",
+            "--mute-audio",
+            "--lang=en",
+            "--window-size=500,900",
+        ]
+        .iter()
+        .chain(more)
+        .copied()
+        .collect();
         let capabilities = json!({
             "goog:chromeOptions": {
-                "args": [
-                    "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic",
-                    "--no-first-run", "--disable-background-networking",
-                    "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage",
-                    "--mute-audio", "--lang=en", "--window-size=500,900",
-                ],
+                "args": arguments,
                 "mobileEmulation": {
                     "deviceMetrics": { "width": 360, "height": 740, "pixelRatio": 2.0, "touch": true }
                 },

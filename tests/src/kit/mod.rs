@@ -2,6 +2,7 @@
 //! bad link, real media, and a village that lives in the database.
 
 pub mod browser;
+pub mod class;
 pub mod course;
 pub mod engines;
 pub mod link;
@@ -11,6 +12,7 @@ pub mod village;
 pub mod visitor;
 
 pub use browser::Browser;
+pub use class::{Class, Publisher};
 pub use course::Course;
 pub use engines::{Engines, Storage};
 pub use link::Link;

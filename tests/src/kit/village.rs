@@ -1,12 +1,18 @@
 //! People, households and plans in the database that a server uses.
 
 use millet_server::clock::{Clock, Timestamp};
+use millet_server::courses::outline;
+use millet_server::courses::proof::InCourse;
 use millet_server::db::Db;
 use millet_server::households::HEAD;
 use millet_server::households::store::{
     NewHousehold, NewMember, add_member, assign_helper, register,
 };
-use millet_server::id::{AccountId, AreaId, CourseId, HouseholdId, MeasureId, MemberId};
+use millet_server::id::{
+    AccountId, AreaId, CourseId, HouseholdId, LiveClassId, MeasureId, MemberId,
+};
+use millet_server::live::planning;
+use millet_server::live::schedule::NewClass;
 use millet_server::people::accounts::{self, NewAccount};
 use millet_server::people::areas::{self, NewArea};
 use millet_server::people::password::Passwords;
@@ -136,6 +142,30 @@ impl Village {
             .unwrap();
         tx.commit().await.unwrap();
         measure
+    }
+
+    /// A class of the course that begins in an hour and lets guests in.
+    pub async fn class(&self, course: CourseId) -> LiveClassId {
+        let now = Clock::System.now();
+        let mut tx = self.db.write().await.unwrap();
+        let proof = InCourse::prove(&mut tx, self.teacher, course)
+            .await
+            .unwrap();
+        let module = outline::modules(&mut tx, &proof).await.unwrap()[0].id;
+        let new = NewClass {
+            title: "Swarming".into(),
+            minutes: 45,
+            remind_minutes: Some(30),
+            guests: true,
+            lobby: true,
+        };
+        let starts = now.after(std::time::Duration::from_secs(3600));
+        let zone = "Asia/Shanghai";
+        let classes = planning::schedule(&mut tx, &proof, module, &new, &[starts], zone, now)
+            .await
+            .unwrap();
+        tx.commit().await.unwrap();
+        classes[0]
     }
 
     /// The present moment of the server's clock.

@@ -40,13 +40,35 @@ impl Visitor {
     /// The same person in another browser that knows the same cookies, as they are now.
     #[must_use]
     pub fn again(&self) -> Self {
-        let (url, copy) = (self.origin.parse().unwrap(), Jar::default());
-        if let Some(cookies) = self.cookies.cookies(&url) {
+        self.with_cookies_at(self.origin.clone())
+    }
+
+    /// The same browser after the server came back at another address.
+    #[must_use]
+    pub fn at(&self, address: SocketAddr) -> Self {
+        self.with_cookies_at(format!("http://{address}"))
+    }
+
+    fn with_cookies_at(&self, origin: String) -> Self {
+        let (here, there) = (self.origin.parse().unwrap(), origin.parse().unwrap());
+        let copy = Jar::default();
+        if let Some(cookies) = self.cookies.cookies(&here) {
             for cookie in cookies.to_str().unwrap().split("; ") {
-                copy.add_cookie_str(cookie, &url);
+                copy.add_cookie_str(cookie, &there);
             }
         }
-        Self::with_cookies(self.origin.clone(), copy)
+        Self::with_cookies(origin, copy)
+    }
+
+    /// The cookies as a header says them.
+    ///
+    /// # Panics
+    /// When there are none.
+    #[must_use]
+    pub fn cookie(&self) -> String {
+        let url = self.origin.parse().unwrap();
+        let cookies = self.cookies.cookies(&url).expect("nobody is signed in");
+        cookies.to_str().unwrap().to_owned()
     }
 
     /// Value of the session cookie, for clients of the stream.

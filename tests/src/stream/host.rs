@@ -63,6 +63,7 @@ impl Host {
             log: LogFormat::Text,
             log_filter: "info".into(),
             drain_s: 5,
+            rtmp_listen: None,
         };
         let running = boot(&config).await;
         let described = testing::lecture(duration_ms);

@@ -10,6 +10,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::{SinkExt as _, StreamExt as _};
 use millet_server::id::{PlaySessionId, TimelineId};
+use millet_server::live::room::act::RoomMessage;
 use millet_server::stream::wire::{
     ClientMessage, HEADER_BYTES, Header, Hello, Payload, PlayedInterval, Resume, SUBPROTOCOL,
     ServerMessage, flag,
@@ -53,6 +54,8 @@ pub enum Event {
     Media(Header, Bytes),
     /// Control.
     Control(ServerMessage),
+    /// What the room of a class says.
+    Words(serde_json::Value),
 }
 
 /// One connection.
@@ -98,6 +101,7 @@ pub fn hello(timeline: TimelineId, session: PlaySessionId) -> Hello {
         budget_bytes: None,
         resume: None,
         receipt: None,
+        live: None,
     }
 }
 
@@ -260,8 +264,13 @@ impl Client {
     }
 
     fn control(&mut self, text: &str) -> Result<Event, ClientError> {
-        let message: ServerMessage = serde_json::from_str(text)
-            .map_err(|error| ClientError::Protocol(format!("{error}: {text}")))?;
+        let strange = |error| ClientError::Protocol(format!("{error}: {text}"));
+        let value: serde_json::Value = serde_json::from_str(text).map_err(strange)?;
+        let of_room = serde_json::from_value::<RoomMessage>(value.clone()).is_ok();
+        if of_room {
+            return Ok(Event::Words(value));
+        }
+        let message: ServerMessage = serde_json::from_value(value).map_err(strange)?;
         if let ServerMessage::Welcome { receipt, .. } | ServerMessage::Receipt { receipt } =
             &message
         {

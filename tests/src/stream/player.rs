@@ -187,6 +187,7 @@ impl Player {
                 self.control(message);
                 Ok(())
             }
+            Event::Words(_) => Ok(()),
         }
     }
 

@@ -1,13 +1,15 @@
 //! What the transcoder tells the server, and nothing else the two share:
-//! the `timeline.json` of a prepared lesson and the progress lines on standard output.
+//! the `timeline.json` of a prepared lesson, the progress lines on standard output, and the records
+//! on the pipes of a live run.
 //!
 //! This crate must never depend on libav, HTTP or SQL.
 
+pub mod live;
 mod progress;
 mod timeline;
 
 pub use progress::{BadInput, ExitCode, Progress, Stage};
 pub use timeline::{
-    Chunk, Content, Download, FileRef, Kind, ManifestError, Rendition, Segment, SourceInfo, Still,
-    TIMELINE_FILE, TIMELINE_VERSION, Timeline,
+    Caption, Chapter, Chunk, Content, Download, FileRef, Kind, ManifestError, Probe, Rendition,
+    Segment, SourceInfo, Still, TIMELINE_FILE, TIMELINE_VERSION, Timeline,
 };

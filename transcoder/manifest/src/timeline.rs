@@ -12,6 +12,8 @@ pub const TIMELINE_VERSION: u32 = 1;
 const MAX_RENDITIONS: usize = 32;
 const MAX_SEGMENTS: usize = 20_000;
 const MAX_CHUNKS_PER_SEGMENT: usize = 256;
+const MAX_CAPTIONS: usize = 8;
+const MAX_CHAPTERS: usize = 200;
 const MAX_FILE_NAME: usize = 128;
 
 /// A closed timeline as the transcoder prepared it.
@@ -38,6 +40,12 @@ pub struct Timeline {
     pub stills: Vec<Still>,
     /// Whole files for players without Media Source Extensions and for keeping.
     pub downloads: Vec<Download>,
+    /// Text tracks that the recording brought with it.
+    #[serde(default)]
+    pub captions: Vec<Caption>,
+    /// Places to jump to, in order of time; empty when there is nothing to tell apart.
+    #[serde(default)]
+    pub chapters: Vec<Chapter>,
     /// What was uploaded.
     pub source: SourceInfo,
 }
@@ -96,7 +104,8 @@ pub struct Rendition {
     pub segments: Vec<Segment>,
 }
 
-/// A closed-GOP CMAF segment in a file of its own, decodable after the init segment alone.
+/// A CMAF segment in a file of its own, decodable after the init segment alone where its first chunk
+/// is a keyframe. Without chunks, bytes and file it is a gap: nothing of this rendition was made then.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Segment {
@@ -108,7 +117,7 @@ pub struct Segment {
     pub file: String,
     /// Size of the file; the chunks fill it without gaps.
     pub bytes: u64,
-    /// CMAF chunks (`moof` + `mdat`) of about two seconds, in order.
+    /// CMAF chunks (`moof` + `mdat`) of up to about two seconds, in order.
     pub chunks: Vec<Chunk>,
 }
 
@@ -168,6 +177,30 @@ pub struct Download {
     pub media_type: String,
 }
 
+/// One text track as `WebVTT`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Caption {
+    /// ISO 639 or BCP 47, as the recording says it.
+    pub language: Option<String>,
+    /// What people call it.
+    pub label: Option<String>,
+    /// Relative to the output folder.
+    pub file: String,
+    /// Size of the file.
+    pub bytes: u64,
+}
+
+/// A place to jump to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Chapter {
+    /// Where it begins; it lasts until the next one.
+    pub start_ms: u64,
+    /// Absent where only the picture tells it apart.
+    pub title: Option<String>,
+}
+
 /// What the upload was, for the teacher's eyes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -184,6 +217,17 @@ pub struct SourceInfo {
     pub height: u32,
     /// Size of the input file.
     pub bytes: u64,
+}
+
+/// What `probe` says of an input, as one line of JSON.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Probe {
+    /// Length as the container announces it; absent when it does not.
+    pub duration_ms: Option<u64>,
+    /// What the picture shows.
+    pub content: Content,
+    /// Container, codecs, size.
+    pub source: SourceInfo,
 }
 
 /// Why a manifest was refused.
@@ -281,10 +325,25 @@ impl Timeline {
             .map(|poster| poster.file.as_str())
             .chain(self.stills.iter().map(|still| still.file.as_str()))
             .chain(self.downloads.iter().map(|download| download.file.as_str()))
+            .chain(self.captions.iter().map(|caption| caption.file.as_str()))
             .chain([self.hls.as_str()]);
         for file in others {
             rule(is_plain_path(file), "a file name is unsafe")?;
         }
+        rule(
+            self.captions.len() <= MAX_CAPTIONS && self.chapters.len() <= MAX_CHAPTERS,
+            "too many captions or chapters",
+        )?;
+        rule(
+            self.chapters
+                .windows(2)
+                .all(|pair| pair[0].start_ms < pair[1].start_ms)
+                && self
+                    .chapters
+                    .last()
+                    .is_none_or(|last| last.start_ms < self.duration_ms),
+            "the chapters do not rise, or lie behind the end",
+        )?;
         Ok(())
     }
 
@@ -298,10 +357,12 @@ impl Timeline {
         let stills = self.stills.iter().map(|still| still.bytes);
         let downloads = self.downloads.iter().map(|download| download.bytes);
         let poster = self.poster.iter().map(|poster| poster.bytes);
+        let captions = self.captions.iter().map(|caption| caption.bytes);
         renditions
             .chain(stills)
             .chain(downloads)
             .chain(poster)
+            .chain(captions)
             .sum()
     }
 
@@ -324,6 +385,9 @@ impl Segment {
     fn check(&self, cut_ms: u64) -> Result<(), ManifestError> {
         if self.start_ms != cut_ms {
             return Err(ManifestError::Rule("a segment does not start at its cut"));
+        }
+        if self.chunks.is_empty() && self.bytes == 0 && self.file.is_empty() {
+            return Ok(());
         }
         if !is_plain_path(&self.file) {
             return Err(ManifestError::Rule("a file name is unsafe"));
@@ -414,6 +478,8 @@ mod tests {
             poster: None,
             stills: vec![],
             downloads: vec![],
+            captions: vec![],
+            chapters: vec![],
             source: SourceInfo {
                 container: "wav".into(),
                 video_codec: None,
@@ -456,6 +522,15 @@ mod tests {
         assert!(forge(|t| t.renditions[0].segments[1].start_ms = 3000).contains("cut"));
         assert!(forge(|t| t.renditions[0].segments[1].chunks[1].bytes = 21).contains("fill"));
         assert!(forge(|t| t.renditions[0].segments.truncate(1)).contains("like the others"));
+        let chapter = |start_ms| Chapter {
+            start_ms,
+            title: None,
+        };
+        let mut timeline = two_cuts();
+        timeline.chapters = vec![chapter(5), chapter(5)];
+        assert!(timeline.check().is_err());
+        timeline.chapters = vec![chapter(5), chapter(8_000)];
+        assert!(timeline.check().is_err());
         assert!(forge(|t| t.version = 2).contains("version"));
     }
 }

@@ -40,6 +40,7 @@ export function handIn(url, outbox, codecs, receipt) {
         budget_bytes: 0,
         resume: null,
         receipt,
+        live: null,
       }),
       control(message) {
         if (message.type === "credited") outbox.settle(message.ids);

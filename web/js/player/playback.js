@@ -37,6 +37,8 @@ export class Playback {
       problem: (code) => (this.code = code),
       notice: (key) => this.notice(key),
       completed: (course) => this.completed(course),
+      live: () => this.wish(),
+      other: (message) => this.other(message),
     });
     this.meter = new Meter((interval) => {
       // Sound may go on for a moment behind the end of the timeline.
@@ -67,6 +69,7 @@ export class Playback {
     this.stalledAt = 0;
     this.waitingSince = 0;
     this.drops = 0;
+    this.scarcity = 1;
     this.faults = 0;
     this.keptAt = 0;
     this.code = "";
@@ -114,6 +117,18 @@ export class Playback {
   headMs() {
     return this.targetMs ?? this.video.currentTime * 1000;
   }
+
+  /** How to watch a timeline that still grows; a lesson does not. @returns {import("./protocol.js").LiveWish | null} */
+  wish() {
+    return null;
+  }
+
+  /**
+   * What is said beside the media; to a lesson nothing.
+   * @param {import("./types.js").OtherMessage} _message
+   * @returns {void}
+   */
+  other(_message) {}
 
   /** @returns {number | null} */
   firstPosition() {
@@ -249,7 +264,8 @@ export class Playback {
       videoMs: session.lanes.video.aheadMs(headMs),
       waitedMs: this.waitingSince ? now - this.waitingSince : 0,
       drops: this.drops,
-      nearEnd: this.durationMs > 0 && this.durationMs - headMs < 5000,
+      nearEnd: this.nearEnd(headMs),
+      scarcity: this.scarcity,
     });
     if (lanes === "none" || lanes === buffers.playing) return;
     if (buffers.playing === "both") this.drops += 1;
@@ -257,6 +273,11 @@ export class Playback {
     this.freeze();
     this.targetMs = headMs;
     buffers.open(lanes, headMs, this.durationMs);
+  }
+
+  /** Little is left to play. @param {number} headMs */
+  nearEnd(headMs) {
+    return this.durationMs > 0 && this.durationMs - headMs < 5000;
   }
 
   /** Keeps the last picture on the screen while the element begins anew or has sound alone. */

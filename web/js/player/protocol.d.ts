@@ -72,7 +72,41 @@ resume: Resume | null,
 /**
  * Newest receipt of this account for this timeline.
  */
-receipt: string | null, };
+receipt: string | null,
+/**
+ * How to watch a timeline that still grows; of no meaning for any other.
+ */
+live: LiveWish | null, };
+
+export type Follow = "edge" | "all";
+
+export type LiveWish = {
+/**
+ * What to do about what is missed.
+ */
+follow: Follow,
+/**
+ * Begin at the present instead of `position_ms`; of no meaning with `resume`.
+ */
+at_edge: boolean,
+/**
+ * Newest event of the room that the client has seen; null before the first.
+ */
+events_after: number | null, };
+
+export type LiveNow = {
+/**
+ * The timeline's clock now.
+ */
+now_ms: number,
+/**
+ * End of the newest chunk.
+ */
+edge_ms: number,
+/**
+ * Nothing more comes.
+ */
+ended: boolean, };
 
 export type ClientMessage = { "type": "hello" } & Hello | { "type": "ack",
 /**
@@ -106,7 +140,15 @@ intervals: Array<Interval>,
 /**
  * Newest receipt.
  */
-receipt: string | null, } | { "type": "bye" };
+receipt: string | null, } | { "type": "follow",
+/**
+ * The wish.
+ */
+follow: Follow, } | { "type": "act",
+/**
+ * A `Request` of the room.
+ */
+request: import("../live/room.js").Request, } | { "type": "bye" };
 
 export type RenditionKind = "audio" | "stills" | "video";
 
@@ -184,7 +226,15 @@ rung: string,
 /**
  * What was delivered so far.
  */
-receipt: string, } | { "type": "rung",
+receipt: string,
+/**
+ * Present while the timeline grows; `duration_ms` is then its length so far.
+ */
+live: LiveNow | null, } | { "type": "live",
+/**
+ * How far.
+ */
+live: LiveNow, } | { "type": "rung",
 /**
  * Id.
  */

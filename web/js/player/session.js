@@ -52,6 +52,8 @@ export class Session {
     /** Most bytes of this visit, 0 for no limit. */
     this.budgetBytes = Number(this.storage?.getItem(BUDGET) ?? 0);
     this.budgetReached = false;
+    /** No media is wanted yet, words alone. */
+    this.asleep = false;
     this.watchedPermille = -1;
     /** Everything received in this visit. */
     this.usedBytes = 0;
@@ -91,6 +93,7 @@ export class Session {
       budget_bytes: this.leftBytes(),
       resume: this.resume(),
       receipt: this.recall("receipt"),
+      live: this.user.live(),
     };
   }
 
@@ -130,7 +133,7 @@ export class Session {
     const missing = Object.values(this.lanes)
       .filter(({ name }) => (name === "audio" ? hasAudio : expectVideo))
       .filter((lane) => !lane.complete(atMs) && !lane.resumable(atMs))
-      .map((lane) => lane.coveredUntil(atMs));
+      .map((lane) => lane.coveredUntil(atMs, true));
     return missing.length > 0 ? Math.min(...missing) : null;
   }
 
@@ -166,7 +169,7 @@ export class Session {
     if (!this.user.paused()) this.acknowledgeIn(QUIET_ACK_MS);
   }
 
-  /** @param {ServerMessage} message */
+  /** @param {ServerMessage | import("../live/room.js").RoomMessage} message */
   control(message) {
     switch (message.type) {
       case "welcome":
@@ -207,6 +210,8 @@ export class Session {
         this.user.problem(message.code);
         this.link.stop();
         break;
+      default:
+        this.user.other(message);
     }
     this.user.changed();
   }
@@ -251,6 +256,12 @@ export class Session {
     }
   }
 
+  /** Media may come from now on. */
+  wake() {
+    this.asleep = false;
+    this.budget(this.budgetBytes);
+  }
+
   /** @param {string} id */
   bytesOf(id) {
     return this.ladder?.rungs.find((each) => each.id === id)?.bytes ?? 0;
@@ -266,6 +277,7 @@ export class Session {
 
   /** What may still be sent: the server knows nothing of what came before a cut. */
   leftBytes() {
+    if (this.asleep) return 0;
     return this.budgetBytes ? Math.max(0, this.budgetBytes - this.usedBytes) : null;
   }
 

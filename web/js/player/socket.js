@@ -20,6 +20,7 @@ export const MAX_FRAME_BYTES = 4 * 1024 * 1024;
 /** Flags. */
 const KEYFRAME = 1;
 const FIRST_OF_SEGMENT = 2;
+const GAP = 8;
 const LAST_OF_TIMELINE = 16;
 const AUDIO = 32;
 
@@ -44,6 +45,7 @@ export function parseFrame(message) {
     rendition: view.getUint8(1),
     keyframe: (flags & KEYFRAME) !== 0,
     first: (flags & FIRST_OF_SEGMENT) !== 0,
+    gap: (flags & GAP) !== 0,
     last: (flags & LAST_OF_TIMELINE) !== 0,
     epoch: view.getUint32(4),
     sequence: view.getUint32(8),
@@ -127,7 +129,7 @@ export class Link {
         this.user.frame(parseFrame(data), data.byteLength);
         return;
       }
-      /** @type {import("./protocol.js").ServerMessage} */
+      /** @type {import("./protocol.js").ServerMessage | import("../live/room.js").RoomMessage} */
       const message = JSON.parse(data);
       if (message.type === "welcome") {
         this.attempt = 0;

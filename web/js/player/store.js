@@ -41,34 +41,39 @@ export class Lane {
       this.inits.set(frame.rendition, frame.payload);
       return true;
     }
+    // Lanes come in order: what the server says to have stepped over will never come.
+    const before = this.newest;
+    const afterMs = frame.gap && before?.epoch === frame.epoch ? before.endMs : Infinity;
+    const chunk = { ...frame, afterMs, appended: false };
     this.newest = frame;
     if (frame.last) this.endMs = frame.endMs;
     const at = this.chunks.findIndex((chunk) => chunk.endMs > frame.startMs);
     if (at < 0) {
-      this.chunks.push({ ...frame, appended: false });
+      this.chunks.push(chunk);
       return true;
     }
     // The same time of the same rendition, whatever the numbering says after a server's restart.
     const same = this.chunks.some(
-      (chunk) => chunk.rendition === frame.rendition && chunk.startMs === frame.startMs,
+      (each) => each.rendition === frame.rendition && each.startMs === frame.startMs,
     );
     if (same) return false;
     if (frame.first) {
       // Another rung replaces what was stored from its segment on.
-      const from = this.chunks.findIndex((chunk) => chunk.startMs >= frame.startMs);
+      const from = this.chunks.findIndex((each) => each.startMs >= frame.startMs);
       const older = this.chunks[from];
       if (older && older.rendition !== frame.rendition) this.chunks.length = from;
     }
-    const place = this.chunks.findIndex((chunk) => chunk.startMs > frame.startMs);
-    this.chunks.splice(place < 0 ? this.chunks.length : place, 0, { ...frame, appended: false });
+    const place = this.chunks.findIndex((each) => each.startMs > frame.startMs);
+    this.chunks.splice(place < 0 ? this.chunks.length : place, 0, chunk);
     return true;
   }
 
   /**
    * End of what can be played without a pause from `atMs` on, or `atMs` itself if nothing can.
    * @param {number} atMs
+   * @param {boolean} [known] count what was left out for good as covered: nobody need ask for it
    */
-  coveredUntil(atMs) {
+  coveredUntil(atMs, known = false) {
     let until = atMs;
     let decodable = false;
     /** @type {Chunk | undefined} */
@@ -79,7 +84,8 @@ export class Lane {
       decodable = this.startsAt(chunk) || (decodable && follows);
       before = chunk;
       if (!decodable || chunk.endMs <= until) continue;
-      if (chunk.startMs > until + SMALL_GAP_MS) break;
+      const leftOut = known && chunk.afterMs <= until + SMALL_GAP_MS;
+      if (chunk.startMs > until + SMALL_GAP_MS && !leftOut) break;
       until = chunk.endMs;
     }
     return until;
@@ -89,7 +95,7 @@ export class Lane {
   resumable(atMs) {
     const { newest } = this;
     const joins = newest && newest.endMs >= atMs - SMALL_GAP_MS;
-    return joins && this.coveredUntil(atMs) >= newest.endMs ? newest : null;
+    return joins && this.coveredUntil(atMs, true) >= newest.endMs ? newest : null;
   }
 
   /** Stored milliseconds ahead of `atMs`. @param {number} atMs */
@@ -109,6 +115,11 @@ export class Lane {
       if (chunk.first) start = chunk.startMs;
     }
     return start;
+  }
+
+  /** Where the lane goes on behind a hole at `atMs`. @param {number} atMs */
+  startAfter(atMs) {
+    return this.chunks.find((chunk) => chunk.startMs > atMs && this.startsAt(chunk))?.startMs;
   }
 
   /** What the browser wants next to play from `atMs`. @param {number} atMs */
@@ -166,17 +177,19 @@ export class Lane {
  * @param {number} now.waitedMs since sound could have begun
  * @param {number} now.drops how often the picture fell away: each asks for more before it returns
  * @param {boolean} now.nearEnd little is left to play
+ * @param {number} [now.scarcity] less than 1 where little can be stored because it is live
  * @returns {"none" | "audio" | "video" | "both"}
  */
 export function chooseLanes(now) {
+  const { scarcity = 1 } = now;
   if (!now.hasAudio) return now.hasVideo ? "video" : "none";
   if (!now.hasVideo) return "audio";
   if (now.current === "both") {
-    const pictureRanOut = now.videoMs < 150 && now.audioMs > 2500 && !now.nearEnd;
+    const pictureRanOut = now.videoMs < 150 && now.audioMs > 2500 * scarcity && !now.nearEnd;
     return pictureRanOut ? "audio" : "both";
   }
   if (now.current === "audio") {
-    const enough = Math.min(3000 * (1 + now.drops), 12_000);
+    const enough = Math.min(3000 * (1 + now.drops), 12_000) * scarcity;
     return now.videoMs >= enough || (now.videoMs > 1000 && now.nearEnd) ? "both" : "audio";
   }
   if (now.audioMs > 0 && now.videoMs > 0) return "both";

@@ -1,6 +1,7 @@
 // Shapes that the player's modules share among themselves. Times are milliseconds.
 
-import type { ClientMessage, Interval, ServerMessage } from "./protocol.js";
+import type { RoomMessage } from "../live/room.js";
+import type { ClientMessage, Interval, LiveWish, ServerMessage } from "./protocol.js";
 
 export type LaneName = "audio" | "video";
 export type Lanes = "none" | LaneName | "both";
@@ -15,6 +16,8 @@ export type Frame = {
   keyframe: boolean;
   /** First chunk of its segment. */
   first: boolean;
+  /** Something before it was left out for good. */
+  gap: boolean;
   /** Nothing of this lane follows. */
   last: boolean;
   /** Counts the seeks: what belongs to an older one is late. */
@@ -28,7 +31,11 @@ export type Frame = {
   payload: Uint8Array<ArrayBuffer>;
 };
 
-export type Chunk = Frame & { appended: boolean };
+export type Chunk = Frame & {
+  appended: boolean;
+  /** End of what the server sent before, when all in between was left out; else Infinity. */
+  afterMs: number;
+};
 
 export type LinkState = "connecting" | "open" | "lost";
 
@@ -36,7 +43,7 @@ export type LinkState = "connecting" | "open" | "lost";
 export interface LinkUser {
   /** First message of every connection. */
   hello(): ClientMessage;
-  control(message: ServerMessage): void;
+  control(message: ServerMessage | RoomMessage): void;
   frame(frame: Frame, bytes: number): void;
   state(state: LinkState): void;
   /** Whether silence is suspicious now. */
@@ -55,7 +62,14 @@ export interface SessionUser {
   problem(code: string): void;
   notice(key: string): void;
   completed(course: boolean): void;
+  /** How to watch a timeline that still grows, null for a lesson. */
+  live(): LiveWish | null;
+  /** What the server says beside the media. */
+  other(message: OtherMessage): void;
 }
+
+/** Messages that a lesson's player does not know. */
+export type OtherMessage = Extract<ServerMessage, { type: "live" }> | RoomMessage;
 
 /** What the controls ask for. */
 export interface Actions {

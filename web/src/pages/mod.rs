@@ -26,6 +26,15 @@
 //! | `POST /teach/courses/{course_id}/learners` | multipart: `cohort_id`, `lines` (CSV), `file` (CSV) |
 //! | `POST /teach/courses/{course_id}/cohorts` | `name` |
 //! | `POST /teach/courses/{course_id}/cards` | `account_id`, `single_use` |
+//! | `POST /teach/courses/{course_id}/live` | `title`, `module_id`, `date`, `time`, `time_zone`, `minutes`, `repeats`: `none`, `daily`, `weekly`, `until`, `times`, `remind_minutes`, `guests`, `lobby` |
+//! | `POST /teach/courses/{course_id}/live/{class_id}` | `action`: `change` (`title`, `date`, `time`, `minutes`, `remind_minutes`, `guests`, `lobby`), `cancel`, `cancel_following` |
+//! | `POST /join` | `code`, `name` |
+//! | `POST /live/{class_id}/open`, `POST /live/{class_id}/end` | |
+//! | `POST /live/{class_id}/say` | `text` |
+//! | `POST /live/{class_id}/answer` | `poll`, `option` |
+//! | `POST /live/{class_id}/admit` | `who` |
+//! | `POST /live/{class_id}/decks` | multipart: `file`, a PDF or up to 100 pictures |
+//! | `POST /live/{class_id}/keys`, `POST /live/{class_id}/keys/{key_id}/revoke` | |
 //! | `POST /teach/courses/{course_id}/credentials/{credential_id}/revoke` | `reason` |
 //! | `POST /support/households/{household_id}/cards` | `account_id`, `single_use` |
 //! | `POST /support/measures/{measure_id}/verify` | |
@@ -38,6 +47,7 @@
 
 pub mod admin;
 pub mod learning;
+pub mod live;
 pub mod people;
 pub mod problem;
 pub mod support;

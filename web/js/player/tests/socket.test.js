@@ -27,6 +27,7 @@ test("a chunk is read field by field", () => {
     rendition: 3,
     keyframe: true,
     first: true,
+    gap: false,
     last: false,
     epoch: 7,
     sequence: 70_000,
@@ -41,6 +42,8 @@ test("flags tell the audio lane and the end of the timeline", () => {
   const frame = parseFrame(message({ flags: 16 | 32 }));
   assert.equal(frame.lane, "audio");
   assert.equal(frame.last, true);
+  assert.equal(frame.gap, false);
+  assert.equal(parseFrame(message({ flags: 8 })).gap, true);
   assert.equal(frame.keyframe, false);
   assert.equal(parseFrame(message({ kind: 1 })).kind, "init");
 });

@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { Lane, MOST_BYTES, chooseLanes } from "../store.js";
 
 /** Chunk `index` of 2 s, four to a segment of 8 s. */
-function chunk(index, { lane = "video", rendition = 1, epoch = 1, last = false, bytes = 10 } = {}) {
+function chunk(index, { lane = "video", rendition = 1, epoch = 1, last = false, gap = false, bytes = 10 } = {}) {
   const part = index % 4;
   return {
     kind: "chunk",
@@ -13,6 +13,7 @@ function chunk(index, { lane = "video", rendition = 1, epoch = 1, last = false, 
     keyframe: lane === "audio" || part === 0,
     first: part === 0,
     last,
+    gap,
     epoch,
     sequence: Math.floor(index / 4),
     part,
@@ -70,6 +71,28 @@ test("resumes behind the newest chunk only if all up to it is stored", () => {
   assert.equal(video.resumable(30_000), null, "the head has gone elsewhere");
   assert.equal(lane("video", [0, 1, 8]).resumable(0), null, "a hole in between");
   assert.equal(new Lane("video").resumable(0), null);
+});
+
+test("what the server left out for good is no reason to ask again, but nothing to play either", () => {
+  const video = lane("video", [0, 1]);
+  video.add(chunk(8, { gap: true }));
+  assert.equal(video.resumable(0).startMs, 16_000);
+  assert.equal(video.aheadMs(0), 4000);
+  assert.equal(video.startAfter(4000), 16_000);
+  assert.equal(video.startAfter(16_000), undefined);
+  // After a seek the flag tells nothing of what is stored from before.
+  const sought = lane("video", [0, 1]);
+  sought.add(chunk(8, { gap: true, epoch: 2 }));
+  assert.equal(sought.resumable(0), null);
+});
+
+test("live, the picture gives way and comes back sooner", () => {
+  const now = { current: "both", hasAudio: true, hasVideo: true, expectVideo: true, audioMs: 1500, videoMs: 0, waitedMs: 0, drops: 0, nearEnd: false };
+  assert.equal(chooseLanes(now), "both");
+  assert.equal(chooseLanes({ ...now, scarcity: 0.2 }), "audio");
+  const back = { ...now, current: "audio", videoMs: 1300, drops: 1, scarcity: 0.2 };
+  assert.equal(chooseLanes(back), "both");
+  assert.equal(chooseLanes({ ...back, scarcity: 1 }), "audio");
 });
 
 test("it is complete when the last chunk and all before it are there", () => {

@@ -1,15 +1,20 @@
 //! One viewer as a state machine: what goes out next. No socket, no clock, no database.
 
+mod growth;
+mod resume;
+
+pub use growth::LIVE_START_MS;
+
 use std::collections::VecDeque;
 use std::sync::Arc;
-
-use millet_manifest::{Chunk, Rendition, Segment, Timeline};
 
 use super::adapt::{Adapt, Situation};
 use super::credit::Credit;
 use super::cursor::{self, Lane, Place};
-use super::ladder::{Ladder, byte, bytes_from};
-use super::wire::{HEADER_BYTES, Header, Payload, Resume, RungReason, ServerMessage, flag};
+use super::frame::{Frame, Which};
+use super::index::Index;
+use super::ladder::Ladder;
+use super::wire::{Follow, Payload, Resume, RungReason, ServerMessage, flag};
 use crate::clock::Timestamp;
 use crate::learning::evidence::delivered::{Delivered, Part};
 
@@ -43,6 +48,8 @@ pub struct Start {
     pub delivered: Delivered,
     /// When this connection began.
     pub since: Timestamp,
+    /// What to do about what is missed; of no meaning for a closed timeline.
+    pub follow: Follow,
 }
 
 /// What goes out next.
@@ -58,39 +65,10 @@ pub enum Next {
     Wait,
 }
 
-/// A binary message whose payload is a range of a file of the timeline.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Frame {
-    /// Header.
-    pub header: Header,
-    /// File of the timeline.
-    pub file: String,
-    /// Size of the file.
-    pub file_bytes: u64,
-    /// First byte.
-    pub offset: u64,
-    /// Length.
-    pub bytes: u64,
-}
-
-impl Frame {
-    /// Length of the whole message.
-    #[must_use]
-    pub fn message_bytes(&self) -> u64 {
-        self.bytes + HEADER_BYTES as u64
-    }
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Which {
-    Audio,
-    Video,
-}
-
 /// See the module.
 #[derive(Debug)]
 pub struct Viewer {
-    timeline: Arc<Timeline>,
+    index: Arc<Index>,
     ladder: Ladder,
     epoch: u32,
     rung: usize,
@@ -110,12 +88,14 @@ pub struct Viewer {
     since: Timestamp,
     ended: bool,
     says: VecDeque<ServerMessage>,
+    /// What to do about what is missed of a timeline that grows.
+    follow: Follow,
 }
 
 impl Viewer {
     /// Begins or goes on.
     #[must_use]
-    pub fn new(timeline: Arc<Timeline>, ladder: Ladder, start: Start) -> Self {
+    pub fn new(index: Arc<Index>, ladder: Ladder, start: Start) -> Self {
         let rung = start
             .pin
             .or(start.last_rung.map(|(rung, _)| rung))
@@ -126,8 +106,16 @@ impl Viewer {
             rung_from: 0,
             audio: Lane::new(None, Place::default()),
             video: Lane::new(None, Place::default()),
-            credit: Credit::new(start.bandwidth_bps),
-            adapt: Adapt::new(rung),
+            credit: if index.grows() {
+                Credit::live(start.bandwidth_bps)
+            } else {
+                Credit::new(start.bandwidth_bps)
+            },
+            adapt: if index.grows() {
+                Adapt::live(rung)
+            } else {
+                Adapt::new(rung)
+            },
             pin: start.pin,
             budget: start.budget,
             budget_told: false,
@@ -138,59 +126,13 @@ impl Viewer {
             since: start.since,
             ended: false,
             says: VecDeque::new(),
-            timeline,
+            follow: start.follow,
+            index,
             ladder,
         };
         viewer.begin(start.position_ms, start.resume, start.last_rung);
         viewer.say_rung(RungReason::Start);
         viewer
-    }
-
-    fn begin(&mut self, position_ms: u64, resume: Option<Resume>, last: Option<(usize, usize)>) {
-        let held = |sequence: Option<u32>, part: Option<u16>| {
-            Some(Place {
-                segment: usize::try_from(sequence?).ok()?,
-                part: usize::from(part?),
-            })
-        };
-        let rung = self.ladder.rungs()[self.rung].clone();
-        if let Some(audio) = rung.audio {
-            let held = resume.and_then(|r| held(r.audio_sequence, r.audio_part));
-            // The audio lane has one rendition, so the chunk that is held is one of it.
-            let next = held.map_or_else(
-                || cursor::at(&self.timeline, audio, position_ms),
-                |held| cursor::after(&self.timeline, audio, held),
-            );
-            self.audio = Lane::new(Some(audio), next);
-        }
-        let Some(video) = rung.video else { return };
-        let held = resume.and_then(|r| held(r.video_sequence, r.video_part));
-        let next = match (held, last) {
-            (None, _) => cursor::at(&self.timeline, video, position_ms),
-            // All of the rung before was received before the receipt that names this one.
-            (Some(held), Some((_, from))) if held.segment < from => Place {
-                segment: from,
-                part: 0,
-            },
-            (Some(held), Some((last, from))) => {
-                let own = self.ladder.rungs()[last].video.unwrap_or(video);
-                self.rung_from = from;
-                let next = cursor::after(&self.timeline, own, held);
-                if next.part > 0 && own != video {
-                    // In the middle of a segment only its own rendition can follow.
-                    self.rung = last;
-                    self.adapt.put(last);
-                }
-                next
-            }
-            // Unknown of which rendition: its segment once more.
-            (Some(held), None) => Place {
-                segment: held.segment,
-                part: 0,
-            },
-        };
-        let video = self.ladder.rungs()[self.rung].video;
-        self.video = Lane::new(video, next);
     }
 
     /// What goes out next; it counts as sent.
@@ -203,6 +145,10 @@ impl Viewer {
             return Next::Wait;
         }
         let Some(mut which) = self.pick() else {
+            if self.index.grows() {
+                self.credit.idle();
+                return Next::Wait;
+            }
             self.ended = true;
             return Next::Say(ServerMessage::End);
         };
@@ -218,27 +164,32 @@ impl Viewer {
             }
         }
         let lane = *self.lane(which);
-        let Some((rendition, segment, chunk)) = lane.peek(&self.timeline) else {
+        let Some((rendition, segment, chunk)) = lane.peek(&self.index) else {
             return Next::Wait;
         };
         let frame = match lane.init_due() {
-            Some(_) => init(which, &lane, rendition, self.epoch),
-            None => media(which, &lane, rendition, segment, chunk, self.epoch),
+            Some(own) => Frame::init(which, own, &rendition.init, self.epoch),
+            None => Frame::chunk(which, &lane, &self.index, (segment, chunk), self.epoch),
         };
         let bytes = frame.message_bytes();
         if self.budget.is_some_and(|left| left < bytes) {
             self.budget_told = true;
             return Next::Say(ServerMessage::BudgetReached);
         }
-        if self.leads(which) && self.vouched != Some((lane.place().segment, self.epoch)) {
-            let until_ms = segment.start_ms.saturating_add(segment.duration_ms);
+        let segments = self.vouched_together();
+        let block = (lane.place().segment / segments, self.epoch);
+        if self.leads(which) && self.vouched != Some(block) {
+            let left = segments - lane.place().segment % segments;
+            let until_ms = segment
+                .start_ms
+                .saturating_add(segment.duration_ms.saturating_mul(left as u64));
             let part = Part {
                 from_ms: as_ms(chunk.start_ms),
                 until_ms: as_ms(until_ms),
                 since: self.since,
             };
             self.delivered.add(part);
-            self.vouched = Some((lane.place().segment, self.epoch));
+            self.vouched = Some(block);
             return Next::Vouch;
         }
         if let Some(left) = &mut self.budget {
@@ -249,14 +200,14 @@ impl Viewer {
             _ => 0,
         };
         self.credit.sent(bytes, media_ms, now_ms);
-        let timeline = self.timeline.clone();
+        let index = self.index.clone();
         let lane = match which {
             Which::Audio => &mut self.audio,
             Which::Video => &mut self.video,
         };
         match frame.header.payload {
             Payload::Init => lane.init_sent(),
-            Payload::Chunk => lane.advance(&timeline),
+            Payload::Chunk => lane.advance(&index),
         }
         Next::Send(frame)
     }
@@ -287,7 +238,7 @@ impl Viewer {
 
     /// The lane whose chunk is due first; sound first among equals, and a little ahead.
     fn pick(&self) -> Option<Which> {
-        let start = |lane: &Lane| lane.peek(&self.timeline).map(|(.., chunk)| chunk.start_ms);
+        let start = |lane: &Lane| lane.peek(&self.index).map(|(.., chunk)| chunk.start_ms);
         match (start(&self.audio), start(&self.video)) {
             (Some(audio), Some(video)) if audio <= video.saturating_add(AUDIO_LEAD_MS) => {
                 Some(Which::Audio)
@@ -324,6 +275,7 @@ impl Viewer {
             bandwidth_bps: self.credit.bandwidth_bps(),
             buffer_ms: self.stored_ms(),
             costs_bps: &costs,
+            at_ease: self.index.grows() && self.credit.is_at_ease(),
         };
         let (rung, reason) = if let Some(pin) = self.pin {
             (pin, RungReason::Pinned)
@@ -334,17 +286,23 @@ impl Viewer {
                 carried => (carried, RungReason::Bandwidth),
             }
         };
+        let segment = self.segment();
+        let rung = self.beginning_at(rung, segment);
         self.adapt.put(rung);
         if rung == self.rung {
             return false;
         }
-        let segment = self.segment();
         let had_pictures = self.video.rendition().is_some();
         self.rung = rung;
         self.rung_from = segment;
         self.video.switch(self.ladder.rungs()[rung].video);
         if !had_pictures {
-            self.video.jump(Place { segment, part: 0 });
+            let next = Place { segment, part: 0 };
+            match *self.index {
+                // What the pause left out is still there for whoever goes back.
+                Index::Closed(_) => self.video.jump(next),
+                Index::Growing(_) => self.video.skip_to(next),
+            }
         }
         self.say_rung(reason);
         true
@@ -358,32 +316,16 @@ impl Viewer {
         }
     }
 
-    /// What each rung takes from here on, from the sizes that the manifest tells.
+    /// What each rung takes from here on, from the sizes that the index tells.
     fn costs_bps(&self) -> Vec<f64> {
         let from = self.segment();
-        let cuts = &self.timeline.cuts_ms;
-        let until = cuts
-            .get(from)
-            .map_or(from, |cut| {
-                cuts.partition_point(|other| *other < cut.saturating_add(OUTLOOK_MS))
-            })
-            .max(from + 1);
-        let sum = |index: Option<usize>| {
-            let rendition = index.and_then(|index| self.timeline.renditions.get(index));
-            rendition.map_or((0, 0), |rendition| {
-                let segments = rendition.segments.iter().take(until).skip(from);
-                segments.fold((0_u64, 0_u64), |(bytes, ms), segment| {
-                    (bytes + segment.bytes, ms + segment.duration_ms)
-                })
-            })
+        let cost = |rendition: Option<usize>| {
+            rendition.map_or(0.0, |own| self.index.cost_bps(own, from, OUTLOOK_MS))
         };
         self.ladder
             .rungs()
             .iter()
-            .map(|rung| {
-                let ((audio, audio_ms), (video, video_ms)) = (sum(rung.audio), sum(rung.video));
-                (audio + video) as f64 * 8000.0 / audio_ms.max(video_ms).max(1) as f64
-            })
+            .map(|rung| cost(rung.audio) + cost(rung.video))
             .collect()
     }
 
@@ -392,9 +334,8 @@ impl Viewer {
         let top = self.ladder.rungs().len() - 1;
         let Some(left) = self.budget else { return top };
         let segment = self.segment();
-        let rest = |index: Option<usize>| {
-            let rendition = index.and_then(|index| self.timeline.renditions.get(index));
-            rendition.map_or(0, |rendition| bytes_from(rendition, segment))
+        let rest = |rendition: Option<usize>| {
+            rendition.map_or(0, |own| self.index.bytes_from(own, segment))
         };
         (0..=top)
             .rev()
@@ -429,12 +370,10 @@ impl Viewer {
         self.buffer_ms = 0;
         self.vouched = None;
         if let Some(audio) = self.audio.rendition() {
-            self.audio
-                .jump(cursor::at(&self.timeline, audio, position_ms));
+            self.audio.jump(cursor::at(&self.index, audio, position_ms));
         }
         if let Some(video) = self.video.rendition() {
-            self.video
-                .jump(cursor::at(&self.timeline, video, position_ms));
+            self.video.jump(cursor::at(&self.index, video, position_ms));
             self.rung_from = self.video.place().segment;
         }
     }
@@ -511,65 +450,4 @@ impl Viewer {
 
 fn as_ms(ms: u64) -> i64 {
     i64::try_from(ms).unwrap_or(i64::MAX)
-}
-
-fn short(value: u64) -> u32 {
-    u32::try_from(value).unwrap_or(u32::MAX)
-}
-
-fn init(which: Which, lane: &Lane, rendition: &Rendition, epoch: u32) -> Frame {
-    Frame {
-        header: Header {
-            payload: Payload::Init,
-            rendition: byte(lane.rendition().unwrap_or_default()),
-            flags: if which == Which::Audio {
-                flag::AUDIO
-            } else {
-                0
-            },
-            epoch,
-            sequence: 0,
-            part: 0,
-            start_ms: 0,
-            duration_ms: 0,
-        },
-        file: rendition.init.file.clone(),
-        file_bytes: rendition.init.bytes,
-        offset: 0,
-        bytes: rendition.init.bytes,
-    }
-}
-
-fn media(
-    which: Which,
-    lane: &Lane,
-    rendition: &Rendition,
-    segment: &Segment,
-    chunk: &Chunk,
-    epoch: u32,
-) -> Frame {
-    let place = lane.place();
-    let last = place.part + 1 == segment.chunks.len();
-    let end = last && place.segment + 1 == rendition.segments.len();
-    let set = |on: bool, flag: u16| if on { flag } else { 0 };
-    Frame {
-        header: Header {
-            payload: Payload::Chunk,
-            rendition: byte(lane.rendition().unwrap_or_default()),
-            flags: set(chunk.keyframe, flag::KEYFRAME)
-                | set(place.part == 0, flag::FIRST_OF_SEGMENT)
-                | set(last, flag::LAST_OF_SEGMENT)
-                | set(end, flag::LAST_OF_TIMELINE)
-                | set(which == Which::Audio, flag::AUDIO),
-            epoch,
-            sequence: short(place.segment as u64),
-            part: u16::try_from(place.part).unwrap_or(u16::MAX),
-            start_ms: short(chunk.start_ms),
-            duration_ms: short(chunk.duration_ms),
-        },
-        file: segment.file.clone(),
-        file_bytes: segment.bytes,
-        offset: chunk.offset,
-        bytes: chunk.bytes,
-    }
 }

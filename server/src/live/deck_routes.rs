@@ -1,0 +1,142 @@
+//! Uploading slides to a class, and their pictures.
+
+use std::sync::Arc;
+
+use axum::extract::multipart::MultipartError;
+use axum::extract::{FromRef, FromRequestParts, Multipart, State};
+use axum::http::header;
+use axum::http::request::Parts;
+use axum::response::{IntoResponse as _, Redirect, Response};
+use serde::Deserialize;
+
+use super::decks::{self, Decks, MOST_BYTES};
+use super::proof::{InClass, Inside, Leader};
+use super::room::limits::MOST_DECK_PAGES;
+use super::rooms::LiveRooms;
+use super::routes::class_path;
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::db::Db;
+use crate::error::Error;
+use crate::form::Query;
+use crate::id::DeckId;
+use crate::objects::Objects;
+use crate::people::access::path_id;
+
+/// `POST /live/{class_id}/decks`: one PDF, or pictures in order.
+///
+/// # Errors
+/// [`Error::TooLarge`], [`Error::UnsupportedType`], [`Error::Invalid`], [`Error::Conflict`] when the
+/// class is over or has enough slides.
+#[allow(clippy::too_many_arguments, reason = "each is one part of the state")]
+pub async fn add(
+    proof: InClass<Leader>,
+    State(db): State<Db>,
+    State(clock): State<Clock>,
+    State(objects): State<Objects>,
+    State(config): State<Arc<Config>>,
+    State(decks): State<Decks>,
+    State(rooms): State<LiveRooms>,
+    mut form: Multipart,
+) -> Result<Redirect, Error> {
+    if proof.row().ended_at.is_some() || proof.row().cancelled_at.is_some() {
+        return Err(Error::Conflict("class-closed"));
+    }
+    let mut files = Vec::new();
+    let mut name = String::new();
+    while let Some(field) = form.next_field().await.map_err(broken)? {
+        if field.name() != Some("file") {
+            continue;
+        }
+        if name.is_empty() {
+            field.file_name().unwrap_or_default().clone_into(&mut name);
+        }
+        let bytes = field.bytes().await.map_err(broken)?;
+        // A form without a chosen file sends an empty one.
+        if !bytes.is_empty() {
+            files.push(bytes);
+        }
+        if files.len() > MOST_DECK_PAGES {
+            return Err(Error::Invalid {
+                field: "file",
+                reason: "deck-pages",
+            });
+        }
+    }
+    let folder = tempfile::tempdir_in(&config.data)?;
+    let pages = decks.draw(folder.path(), files).await?;
+    let mut transaction = db.write().await?;
+    let deck = decks::store(
+        &mut transaction,
+        &objects,
+        &proof,
+        &name,
+        pages,
+        clock.now(),
+    )
+    .await?;
+    transaction.commit().await?;
+    rooms.deck_added(proof.class(), deck).await?;
+    Ok(Redirect::to(&class_path(proof.class())))
+}
+
+fn broken(error: MultipartError) -> Error {
+    if error.status() == 413 {
+        Error::TooLarge {
+            limit_bytes: MOST_BYTES as u64,
+        }
+    } else {
+        Error::Malformed(error.body_text())
+    }
+}
+
+/// A page of slides of the class of the path.
+pub struct SlideOfClass {
+    class: InClass<Inside>,
+    deck: DeckId,
+    page: usize,
+}
+
+impl<S> FromRequestParts<S> for SlideOfClass
+where
+    S: Send + Sync,
+    Db: FromRef<S>,
+    Clock: FromRef<S>,
+{
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Error> {
+        Ok(Self {
+            class: InClass::from_request_parts(parts, state).await?,
+            deck: path_id(parts, state, "deck_id").await?,
+            page: path_id(parts, state, "page").await?,
+        })
+    }
+}
+
+/// `?small`
+#[derive(Deserialize)]
+pub struct Wanted {
+    small: Option<String>,
+}
+
+/// `GET /live/{class_id}/decks/{deck_id}/{page}`: a picture never changes under its path.
+///
+/// # Errors
+/// [`Error::NotFound`].
+pub async fn slide(
+    slide: SlideOfClass,
+    Query(wanted): Query<Wanted>,
+    State(objects): State<Objects>,
+) -> Result<Response, Error> {
+    let (class, small) = (slide.class.class(), wanted.small.is_some());
+    let picture = decks::read(&objects, class, slide.deck, slide.page, small).await?;
+    let headers = [
+        (header::CONTENT_TYPE, "image/webp"),
+        (
+            header::CACHE_CONTROL,
+            "private, max-age=31536000, immutable",
+        ),
+    ];
+    Ok((headers, picture).into_response())
+}

@@ -1,0 +1,467 @@
+//! The owner of one class's media: it alone starts and ends runs of the transcoder, takes what they make
+//! into the growing timeline, and has it recorded. Publishers and routes ask it by messages.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
+use millet_manifest::live::{Input, Output, Report};
+use tokio::sync::{broadcast, mpsc, oneshot, watch};
+use tokio::time::{Instant, MissedTickBehavior, interval};
+use tokio_util::sync::CancellationToken;
+
+use super::pipeline::Pipeline;
+use super::recorder::Recorder;
+use crate::error::Error;
+use crate::id::RunId;
+use crate::stream::growing::{Growing, NewChunk, Refused};
+
+/// The child hears the time this often; cuts follow it when nothing else arrives.
+const CLOCK_EVERY: Duration = Duration::from_millis(250);
+/// Chunks that arrive within this time are shown to viewers together.
+const SHOW_WITHIN: Duration = Duration::from_millis(30);
+/// A publisher that is gone for this long must begin a new run.
+const RUN_OUTLIVES_SOCKET: Duration = Duration::from_secs(30);
+/// Without media for this long the teacher counts as gone.
+const HOST_SILENT: Duration = Duration::from_secs(3);
+/// A run that is replaced has this long to hand over what it has.
+const DRAIN_WITHIN: Duration = Duration::from_millis(1_500);
+/// Sound for the endless address that a slow listener may be behind, in records of half a second.
+const SOUND_WAITING: usize = 20;
+
+/// What the publisher's socket holds of a run.
+#[derive(Debug)]
+pub struct Publishing {
+    /// Media for the transcoder; full when the machine or the link to it is too slow.
+    pub inputs: mpsc::Sender<Input>,
+    /// Number of the next message that the run has not got.
+    pub next: Arc<AtomicU32>,
+    /// Another publisher took over, or the class ended.
+    pub taken: CancellationToken,
+    /// What to tell the publisher.
+    pub told: watch::Receiver<Told>,
+    /// Timeline's clock.
+    pub timeline_ms: u64,
+}
+
+/// What a publisher is told; the newest counts.
+#[derive(Clone, Debug, Default)]
+pub struct Told {
+    /// End of what is durable.
+    pub recorded_ms: u64,
+    /// How the transcoder fares.
+    pub report: Report,
+    /// The run ended by itself: its media cannot be read.
+    pub broken: bool,
+}
+
+/// Why a publisher was refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NotNow {
+    /// Somebody publishes already.
+    Occupied,
+    /// The class has ended.
+    Ended,
+    /// The transcoder could not be started.
+    Fault,
+}
+
+/// What the owner is asked.
+#[derive(Debug)]
+pub enum Ask {
+    /// A publisher wants to send a run's media.
+    Publish {
+        /// Made by the publisher.
+        run: RunId,
+        /// Whether the run outlives the socket: coded frames do, a container's bytes do not.
+        resumable: bool,
+        /// Take the place of whoever publishes.
+        take: bool,
+        /// The answer.
+        reply: oneshot::Sender<Result<Publishing, NotNow>>,
+    },
+    /// A publisher's socket ended.
+    Left {
+        /// Its run.
+        run: RunId,
+    },
+    /// The class ends: everything is recorded when the answer comes.
+    End {
+        /// The answer.
+        reply: oneshot::Sender<Result<(), Error>>,
+    },
+}
+
+/// Who wants to know whether the teacher's media comes.
+pub type HostWatch = Arc<dyn Fn(bool) + Send + Sync>;
+
+/// Everything an owner needs.
+pub struct Owner {
+    /// The timeline that it feeds.
+    pub growing: Arc<Growing>,
+    /// Makes it durable.
+    pub recorder: Recorder,
+    /// The transcoder's program.
+    pub transcoder: PathBuf,
+    /// ADTS for the endless address.
+    pub sound: broadcast::Sender<Bytes>,
+    /// Is told when the teacher's media comes or stays away.
+    pub host: HostWatch,
+    /// Cancelled when the server stops.
+    pub stop: CancellationToken,
+}
+
+/// A sender of sound with room for slow listeners.
+#[must_use]
+pub fn sound() -> broadcast::Sender<Bytes> {
+    broadcast::Sender::new(SOUND_WAITING)
+}
+
+struct Run {
+    id: RunId,
+    resumable: bool,
+    pipeline: Pipeline,
+    start_ms: u64,
+    /// When its first chunk could begin: the run's own zero.
+    began: Option<Instant>,
+    next: Arc<AtomicU32>,
+    taken: CancellationToken,
+    told: watch::Sender<Told>,
+    left: Option<Instant>,
+    heard: Instant,
+    seen_next: u32,
+}
+
+struct State {
+    run: Option<Run>,
+    /// Number of the next segment to record.
+    recorded: usize,
+    recording: Option<BoxFuture<'static, Result<usize, Error>>>,
+    /// Chunks wait to be shown since then.
+    unshown: Option<Instant>,
+    host_present: bool,
+}
+
+impl Owner {
+    /// Works until the class ends or the server stops.
+    pub async fn work(self, mut asks: mpsc::Receiver<Ask>) {
+        let mut state = State {
+            run: None,
+            recorded: self.growing.segments(),
+            recording: None,
+            unshown: None,
+            host_present: false,
+        };
+        let mut ticks = interval(CLOCK_EVERY);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            let show = state.unshown.map(|since| since + SHOW_WITHIN);
+            tokio::select! {
+                () = self.stop.cancelled() => break,
+                ask = asks.recv() => match ask {
+                    None => break,
+                    Some(Ask::End { reply }) => {
+                        let ended = self.end(&mut state).await;
+                        // Whoever asked may have gone; the class has ended all the same.
+                        let _ = reply.send(ended);
+                        return;
+                    }
+                    Some(Ask::Publish { run, resumable, take, reply }) => {
+                        let answer = self.publish(&mut state, run, resumable, take).await;
+                        let _ = reply.send(answer);
+                    }
+                    Some(Ask::Left { run }) => state.leave(run),
+                },
+                output = output(&mut state.run) => match output {
+                    Some(output) => self.take(&mut state, output).await,
+                    None => self.run_ended(&mut state),
+                },
+                _ = ticks.tick() => self.tick(&mut state).await,
+                done = some(&mut state.recording) => {
+                    state.recording = None;
+                    self.recorded(&mut state, done);
+                }
+                () = at(show) => self.show(&mut state),
+            }
+        }
+        // The server stops: what is complete is recorded, the rest is the next life's gap.
+        drop(state.run.take());
+        if let Err(error) = self.record_all(&mut state).await {
+            tracing::error!(%error, "the end of a class could not be recorded");
+        }
+    }
+
+    async fn publish(
+        &self,
+        state: &mut State,
+        id: RunId,
+        resumable: bool,
+        take: bool,
+    ) -> Result<Publishing, NotNow> {
+        if let Some(run) = &mut state.run {
+            let connected = run.left.is_none();
+            if connected && run.id != id && !take {
+                return Err(NotNow::Occupied);
+            }
+            run.taken.cancel();
+            if run.id == id && resumable && !run.pipeline.inputs.is_closed() {
+                run.taken = CancellationToken::new();
+                run.left = None;
+                run.heard = Instant::now();
+                return Ok(self.publishing(run));
+            }
+            self.finish_run(state).await;
+        }
+        let now_ms = self.growing.at_ms(self.recorder.clock.now());
+        let start_ms = self.growing.next_cut(now_ms);
+        let pipeline = Pipeline::start(&self.transcoder, start_ms).map_err(|error| {
+            tracing::error!(%error, "a live transcoder could not be started");
+            NotNow::Fault
+        })?;
+        let told = Told {
+            recorded_ms: self.recorded_ms(state),
+            ..Told::default()
+        };
+        let run = state.run.insert(Run {
+            id,
+            resumable,
+            pipeline,
+            start_ms,
+            began: None,
+            next: Arc::default(),
+            taken: CancellationToken::new(),
+            told: watch::Sender::new(told),
+            left: None,
+            heard: Instant::now(),
+            seen_next: 0,
+        });
+        metrics::counter!("millet_live_runs_total").increment(1);
+        Ok(self.publishing(run))
+    }
+
+    fn publishing(&self, run: &Run) -> Publishing {
+        Publishing {
+            inputs: run.pipeline.inputs.clone(),
+            next: run.next.clone(),
+            taken: run.taken.clone(),
+            told: run.told.subscribe(),
+            timeline_ms: self.growing.at_ms(self.recorder.clock.now()),
+        }
+    }
+
+    /// Takes what a run still has, and lets the next begin behind it.
+    async fn finish_run(&self, state: &mut State) {
+        let Some(mut run) = state.run.take() else {
+            return;
+        };
+        run.taken.cancel();
+        // The socket may still hold a sender; a child that does not read is ended by the time limit.
+        let _ = run.pipeline.inputs.try_send(Input::End);
+        let drain = async {
+            while let Some(output) = run.pipeline.outputs.recv().await {
+                self.take(state, output).await;
+            }
+        };
+        if tokio::time::timeout(DRAIN_WITHIN, drain).await.is_err() {
+            tracing::warn!("a live transcoder did not hand over its end in time");
+        }
+        self.growing.cut();
+        self.show(state);
+    }
+
+    async fn take(&self, state: &mut State, output: Output) {
+        match output {
+            // The same in every run; they were written down when the class opened.
+            Output::Ladder(_) | Output::Init { .. } => {}
+            Output::Chunk(chunk) => {
+                let chunk = NewChunk {
+                    rendition: usize::from(chunk.rendition),
+                    sequence: chunk.sequence,
+                    start_ms: chunk.start_ms,
+                    duration_ms: u64::from(chunk.duration_ms),
+                    keyframe: chunk.keyframe,
+                    payload: chunk.data.into(),
+                };
+                match self.growing.push(chunk) {
+                    Ok(_) => {
+                        state.unshown.get_or_insert_with(Instant::now);
+                    }
+                    Err(Refused::Order) => {
+                        metrics::counter!("millet_live_late_chunks_total").increment(1);
+                    }
+                    Err(error) => tracing::warn!(%error, "a live chunk was refused"),
+                }
+            }
+            Output::Adts { data, .. } => {
+                // Nobody listens: nothing is lost.
+                let _ = self.sound.send(data.into());
+            }
+            Output::Still { at_ms, data } => {
+                let stored = self.recorder.still(self.growing.id(), at_ms, data.into());
+                if let Err(error) = stored.await {
+                    tracing::error!(%error, "a picture for the index could not be stored");
+                }
+            }
+            Output::Report(report) => {
+                if let Some(run) = &state.run {
+                    run.told.send_modify(|told| told.report = report);
+                }
+            }
+        }
+    }
+
+    fn run_ended(&self, state: &mut State) {
+        if let Some(run) = state.run.take() {
+            run.told.send_modify(|told| told.broken = true);
+        }
+        self.growing.cut();
+        self.show(state);
+    }
+
+    async fn tick(&self, state: &mut State) {
+        let now = Instant::now();
+        if let Some(run) = &mut state.run {
+            run.listen(now);
+            run.tell_time(now);
+        }
+        let present = state.run.as_ref().is_some_and(|run| run.is_heard(now));
+        if present != state.host_present {
+            state.host_present = present;
+            (self.host)(present);
+        }
+        let gone = state.run.as_ref().is_some_and(|run| run.is_over(now));
+        if gone {
+            self.finish_run(state).await;
+        }
+        self.record(state);
+    }
+
+    /// Lets viewers see what came.
+    fn show(&self, state: &mut State) {
+        state.unshown = None;
+        self.growing.publish();
+    }
+
+    /// Begins to record the next complete segment.
+    fn record(&self, state: &mut State) {
+        let sequence = state.recorded;
+        if state.recording.is_some() || sequence >= self.growing.complete() {
+            return;
+        }
+        let (recorder, growing) = (self.recorder.clone(), self.growing.clone());
+        state.recording = Some(
+            async move {
+                recorder.record(&growing, sequence).await?;
+                Ok(sequence + 1)
+            }
+            .boxed(),
+        );
+    }
+
+    fn recorded(&self, state: &mut State, done: Result<usize, Error>) {
+        match done {
+            Ok(next) => {
+                state.recorded = next;
+                let recorded_ms = self.recorded_ms(state);
+                if let Some(run) = &state.run {
+                    run.told.send_modify(|told| told.recorded_ms = recorded_ms);
+                }
+                self.record(state);
+            }
+            // Tried again at the next tick, while the ring still holds it.
+            Err(error) => tracing::error!(%error, "a live segment could not be recorded"),
+        }
+    }
+
+    fn recorded_ms(&self, state: &State) -> u64 {
+        state.recorded as u64 * millet_manifest::live::SEGMENT_MS
+    }
+
+    /// Records everything there is.
+    async fn record_all(&self, state: &mut State) -> Result<(), Error> {
+        if let Some(recording) = state.recording.take() {
+            let done = recording.await;
+            self.recorded(state, done);
+            state.recording = None;
+        }
+        self.growing.cut();
+        while state.recorded < self.growing.complete() {
+            self.recorder.record(&self.growing, state.recorded).await?;
+            state.recorded += 1;
+        }
+        Ok(())
+    }
+
+    async fn end(&self, state: &mut State) -> Result<(), Error> {
+        self.finish_run(state).await;
+        if state.host_present {
+            (self.host)(false);
+        }
+        self.record_all(state).await
+    }
+}
+
+impl State {
+    fn leave(&mut self, id: RunId) {
+        if let Some(run) = self.run.as_mut().filter(|run| run.id == id) {
+            // Another socket may have taken the run over already.
+            if run.told.receiver_count() == 0 {
+                run.left = Some(Instant::now());
+            }
+        }
+    }
+}
+
+impl Run {
+    /// Notices media by its count.
+    fn listen(&mut self, now: Instant) {
+        let next = self.next.load(Ordering::Relaxed);
+        if next != self.seen_next {
+            self.seen_next = next;
+            self.heard = now;
+            self.began.get_or_insert(now);
+        }
+    }
+
+    fn tell_time(&self, now: Instant) {
+        let Some(began) = self.began else { return };
+        let passed_ms = u64::try_from((now - began).as_millis()).unwrap_or(u64::MAX);
+        let now_ms = i64::try_from(self.start_ms + passed_ms).unwrap_or(i64::MAX);
+        // A child that is so far behind learns the time from the next one.
+        let _ = self.pipeline.inputs.try_send(Input::Clock { now_ms });
+    }
+
+    fn is_heard(&self, now: Instant) -> bool {
+        self.began.is_some() && now - self.heard < HOST_SILENT
+    }
+
+    fn is_over(&self, now: Instant) -> bool {
+        self.left
+            .is_some_and(|left| !self.resumable || now - left > RUN_OUTLIVES_SOCKET)
+    }
+}
+
+async fn output(run: &mut Option<Run>) -> Option<Output> {
+    match run {
+        Some(run) => run.pipeline.outputs.recv().await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn some<T>(pending: &mut Option<BoxFuture<'static, T>>) -> T {
+    match pending {
+        Some(future) => future.await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn at(moment: Option<Instant>) {
+    match moment {
+        Some(moment) => tokio::time::sleep_until(moment).await,
+        None => std::future::pending().await,
+    }
+}

@@ -1,0 +1,227 @@
+//! Planning classes in `live_class`: scheduling, changing, cancelling; a course's list of them.
+
+use sqlx::AnyConnection;
+
+use super::schedule::NewClass;
+use super::store::{Class, class};
+use crate::clock::Timestamp;
+use crate::courses::outline;
+use crate::courses::proof::InCourse;
+use crate::error::Error;
+use crate::id::{LiveClassId, ModuleId, SeriesId, TimelineId};
+use crate::people::Teacher;
+
+/// Letters of a class code: none that is mistaken for another when it is read out or typed.
+const CODE_LETTERS: &[u8; 32] = b"ABCDEFGHJKLMNPQRSTUVWXYZ23456789";
+/// Letters in a code: 40 bits, which nobody guesses through the limit on tries.
+const CODE_LENGTH: usize = 8;
+/// Classes of one course that were not cancelled.
+const MOST_CLASSES: i64 = 500;
+
+fn new_code() -> Result<String, Error> {
+    let mut bytes = [0_u8; CODE_LENGTH];
+    getrandom::fill(&mut bytes).map_err(|error| Error::Internal(error.to_string()))?;
+    Ok(bytes
+        .iter()
+        .map(|byte| char::from(CODE_LETTERS[usize::from(byte % 32)]))
+        .collect())
+}
+
+/// Schedules one class or a series, each a lesson at the end of a module with a timeline of its own.
+///
+/// # Errors
+/// [`Error::NotFound`] for a module of another course, [`Error::Conflict`] when the course is full.
+pub async fn schedule(
+    connection: &mut AnyConnection,
+    proof: &InCourse<Teacher>,
+    module: ModuleId,
+    new: &NewClass,
+    moments: &[Timestamp],
+    zone: &str,
+    now: Timestamp,
+) -> Result<Vec<LiveClassId>, Error> {
+    let series = (moments.len() > 1).then(SeriesId::new);
+    let mut classes = Vec::with_capacity(moments.len());
+    for moment in moments {
+        let timeline = TimelineId::new();
+        let lesson =
+            outline::add_live_lesson(&mut *connection, proof, module, &new.title, timeline, now)
+                .await?;
+        sqlx::query(
+            "insert into timeline (id, lesson_id, duration_ms, object_prefix, total_bytes, \
+             created_at) values ($1, $2, 0, $3, 0, $4)",
+        )
+        .bind(timeline)
+        .bind(lesson)
+        .bind(crate::jobs::prepared::prefix(timeline))
+        .bind(now)
+        .execute(&mut *connection)
+        .await?;
+        let class = LiveClassId::new();
+        let code = if new.guests { Some(new_code()?) } else { None };
+        sqlx::query(
+            "insert into live_class (id, course_id, lesson_id, timeline_id, series_id, title, \
+             starts_at, time_zone, planned_minutes, remind_minutes, code, lobby_since, \
+             created_by, created_at) \
+             values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)",
+        )
+        .bind(class)
+        .bind(proof.course())
+        .bind(lesson)
+        .bind(timeline)
+        .bind(series)
+        .bind(&new.title)
+        .bind(*moment)
+        .bind(zone)
+        .bind(new.minutes)
+        .bind(new.remind_minutes)
+        .bind(code)
+        .bind(new.lobby.then_some(now))
+        .bind(proof.account())
+        .bind(now)
+        .execute(&mut *connection)
+        .await?;
+        classes.push(class);
+    }
+    let (count,): (i64,) = sqlx::query_as(
+        "select count(*) from live_class where course_id = $1 and cancelled_at is null",
+    )
+    .bind(proof.course())
+    .fetch_one(connection)
+    .await?;
+    if count > MOST_CLASSES {
+        return Err(Error::Conflict("course-full"));
+    }
+    Ok(classes)
+}
+
+/// Changes a class that has not begun. A reminder that was sent is sent again when the time changes.
+///
+/// # Errors
+/// [`Error::Conflict`] when it has begun or was cancelled.
+pub async fn change(
+    connection: &mut AnyConnection,
+    proof: &InCourse<Teacher>,
+    class: LiveClassId,
+    new: &NewClass,
+    starts_at: Timestamp,
+    now: Timestamp,
+) -> Result<(), Error> {
+    let before = of_course(&mut *connection, proof, class).await?;
+    let code = match (new.guests, before.code) {
+        (false, _) => None,
+        (true, Some(code)) => Some(code),
+        (true, None) => Some(new_code()?),
+    };
+    let changed = sqlx::query(
+        "update live_class set title = $1, planned_minutes = $2, remind_minutes = $3, code = $4, \
+         lobby_since = $5, \
+         reminded_at = case when starts_at = $6 then reminded_at else null end, starts_at = $6 \
+         where id = $7 and course_id = $8 and opened_at is null and cancelled_at is null",
+    )
+    .bind(&new.title)
+    .bind(new.minutes)
+    .bind(new.remind_minutes)
+    .bind(code)
+    .bind(new.lobby.then_some(now))
+    .bind(starts_at)
+    .bind(class)
+    .bind(proof.course())
+    .execute(&mut *connection)
+    .await?;
+    if changed.rows_affected() != 1 {
+        return Err(Error::Conflict("class-begun"));
+    }
+    if before.title != new.title {
+        let title = &new.title;
+        match outline::edit_lesson(connection, proof, before.lesson_id, title, "", now).await {
+            // The teacher took the lesson out of the outline.
+            Err(Error::NotFound) => {}
+            other => other?,
+        }
+    }
+    Ok(())
+}
+
+/// Cancels a class that has not begun, and with `following` those of its series that come later. Their
+/// lessons leave the draft.
+///
+/// # Errors
+/// [`Error::Conflict`] when it has begun or was cancelled before.
+pub async fn cancel(
+    connection: &mut AnyConnection,
+    proof: &InCourse<Teacher>,
+    class: LiveClassId,
+    following: bool,
+    now: Timestamp,
+) -> Result<(), Error> {
+    let first = of_course(&mut *connection, proof, class).await?;
+    let mut all = vec![first.clone()];
+    if let Some(series) = first.series_id.filter(|_| following) {
+        let later: Vec<Class> = sqlx::query_as(class!(
+            "where class.course_id = $1 and class.series_id = $2 and class.starts_at > $3 \
+             and class.opened_at is null and class.cancelled_at is null"
+        ))
+        .bind(proof.course())
+        .bind(series)
+        .bind(first.starts_at)
+        .fetch_all(&mut *connection)
+        .await?;
+        all.extend(later);
+    }
+    for class in all {
+        let changed = sqlx::query(
+            "update live_class set cancelled_at = $1, code = null where id = $2 \
+             and course_id = $3 and opened_at is null and cancelled_at is null",
+        )
+        .bind(now)
+        .bind(class.id)
+        .bind(proof.course())
+        .execute(&mut *connection)
+        .await?;
+        if changed.rows_affected() != 1 {
+            return Err(Error::Conflict("class-begun"));
+        }
+        match outline::remove_lesson(&mut *connection, proof, class.lesson_id, now).await {
+            Err(Error::NotFound) => {}
+            other => other?,
+        }
+    }
+    Ok(())
+}
+
+/// One class of a course.
+///
+/// # Errors
+/// [`Error::NotFound`] when the course has no such class.
+pub async fn of_course(
+    connection: &mut AnyConnection,
+    proof: &InCourse<Teacher>,
+    class: LiveClassId,
+) -> Result<Class, Error> {
+    sqlx::query_as(class!("where class.id = $1 and class.course_id = $2"))
+        .bind(class)
+        .bind(proof.course())
+        .fetch_optional(connection)
+        .await?
+        .ok_or(Error::NotFound)
+}
+
+/// The classes of a course in order of time; cancelled ones are left out after their day.
+///
+/// # Errors
+/// When the database fails.
+pub async fn all_of_course(
+    connection: &mut AnyConnection,
+    proof: &InCourse<Teacher>,
+    now: Timestamp,
+) -> Result<Vec<Class>, Error> {
+    Ok(sqlx::query_as(class!(
+        "where class.course_id = $1 and (class.cancelled_at is null or class.starts_at > $2) \
+         order by class.starts_at, class.id limit 600"
+    ))
+    .bind(proof.course())
+    .bind(now)
+    .fetch_all(connection)
+    .await?)
+}

@@ -1,0 +1,319 @@
+//! `GET /live/{class_id}/publish`: one task for each publisher.
+
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket, WebSocketUpgrade};
+use bytes::Bytes;
+use millet_manifest::live::Input;
+use tokio::sync::oneshot;
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout};
+
+use super::wire::{LONGEST_MESSAGE, Media, PublishAnswer, PublisherMessage, RunKind, config};
+use crate::id::RunId;
+use crate::live::media::ClassMedia;
+use crate::live::media::owner::{Ask, NotNow, Publishing};
+
+/// The first message must come within this time.
+const HELLO_WITHIN: Duration = Duration::from_secs(10);
+/// A publisher learns what arrived this often.
+const ACK_EVERY: Duration = Duration::from_millis(500);
+/// Silence after which a publisher is gone.
+const SILENT_FOR: Duration = Duration::from_secs(14);
+/// The farewell may take this long.
+const FAREWELL_WITHIN: Duration = Duration::from_secs(2);
+/// Read at once: frames are a few kilobytes.
+const READ_BUFFER: usize = 16 * 1024;
+/// What a publisher may send: so many bytes at once, and so many more each second (8 Mbit/s).
+const BYTES_AT_ONCE: f64 = 4e6;
+const BYTES_EACH_SECOND: f64 = 1e6;
+/// The same in messages: 50 of sound and 30 of pictures each second are usual.
+const MESSAGES_AT_ONCE: f64 = 600.0;
+const MESSAGES_EACH_SECOND: f64 = 200.0;
+
+/// Why a publisher's socket is closed: a close code, and a problem that connecting again does not mend.
+type Farewell = (u16, Option<&'static str>);
+
+const BYE: Farewell = (1000, None);
+const MALFORMED: Farewell = (1008, Some("malformed"));
+const TOO_FAST: Farewell = (1008, Some("too_fast"));
+const TAKEN_OVER: Farewell = (1008, Some("taken_over"));
+const BAD_MEDIA: Farewell = (1008, Some("bad_media"));
+const NO_HELLO: Farewell = (1008, None);
+const RESTART: Farewell = (1012, None);
+/// The other side is gone: nothing is said.
+const GONE: Farewell = (0, None);
+
+/// Sets the socket's bounds.
+pub fn bounded<F>(upgrade: WebSocketUpgrade<F>) -> WebSocketUpgrade<F> {
+    upgrade
+        .read_buffer_size(READ_BUFFER)
+        .write_buffer_size(0)
+        .max_write_buffer_size(64 * 1024)
+        .max_message_size(LONGEST_MESSAGE)
+        .max_frame_size(LONGEST_MESSAGE)
+}
+
+/// Serves a publisher of a class until it ends.
+pub async fn serve(media: ClassMedia, mut socket: WebSocket) {
+    let (code, problem) = match timeout(HELLO_WITHIN, hello(&mut socket)).await {
+        Err(_) => NO_HELLO,
+        Ok(Err(end)) => end,
+        Ok(Ok((run, kind, take))) => publish(&media, &mut socket, run, kind, take).await,
+    };
+    if code != 0 {
+        let farewell = say_farewell(&mut socket, code, problem);
+        if !matches!(timeout(FAREWELL_WITHIN, farewell).await, Ok(Ok(()))) {
+            tracing::debug!(code, "a publisher did not hear the farewell");
+        }
+    }
+}
+
+async fn hello(socket: &mut WebSocket) -> Result<(RunId, RunKind, bool), Farewell> {
+    loop {
+        match socket.recv().await {
+            Some(Ok(Message::Text(text))) => {
+                return match serde_json::from_str(&text) {
+                    Ok(PublisherMessage::Hello {
+                        run, kind, take, ..
+                    }) => Ok((run, kind, take)),
+                    _ => Err(MALFORMED),
+                };
+            }
+            Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
+            Some(Ok(Message::Binary(_))) => return Err(MALFORMED),
+            Some(Ok(Message::Close(_)) | Err(_)) | None => return Err(GONE),
+        }
+    }
+}
+
+async fn publish(
+    media: &ClassMedia,
+    socket: &mut WebSocket,
+    run: RunId,
+    kind: RunKind,
+    take: bool,
+) -> Farewell {
+    let (reply, answer) = oneshot::channel();
+    let ask = Ask::Publish {
+        run,
+        resumable: kind == RunKind::Frames,
+        take,
+        reply,
+    };
+    if media.asks.send(ask).await.is_err() {
+        return (1008, Some("ended"));
+    }
+    let publishing = match answer.await {
+        Ok(Ok(publishing)) => publishing,
+        Ok(Err(NotNow::Occupied)) => return (1008, Some("occupied")),
+        Ok(Err(NotNow::Ended)) => return (1008, Some("ended")),
+        Ok(Err(NotNow::Fault)) => return (1013, Some("fault")),
+        Err(_) => return RESTART,
+    };
+    let mut connection = Connection {
+        publishing,
+        kind,
+        waits_for_key: false,
+        bytes: Allowance::new(BYTES_AT_ONCE, BYTES_EACH_SECOND),
+        messages: Allowance::new(MESSAGES_AT_ONCE, MESSAGES_EACH_SECOND),
+    };
+    let end = connection.run(socket).await;
+    drop(connection);
+    // An owner that ended needs no word.
+    let _ = media.asks.send(Ask::Left { run }).await;
+    end
+}
+
+struct Connection {
+    publishing: Publishing,
+    kind: RunKind,
+    /// Pictures were left out, so that nothing before the next keyframe can be decoded.
+    waits_for_key: bool,
+    bytes: Allowance,
+    messages: Allowance,
+}
+
+impl Connection {
+    async fn run(&mut self, socket: &mut WebSocket) -> Farewell {
+        let welcome = PublishAnswer::Welcome {
+            timeline_ms: self.publishing.timeline_ms,
+            next: self.publishing.next.load(Ordering::Relaxed),
+        };
+        if socket.send(text(&welcome)).await.is_err() {
+            return GONE;
+        }
+        let mut heard = Instant::now();
+        let mut ticks = interval(ACK_EVERY);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let taken = self.publishing.taken.clone();
+        loop {
+            let answers = tokio::select! {
+                () = taken.cancelled() => return TAKEN_OVER,
+                () = sleep_until(heard + SILENT_FOR) => return GONE,
+                changed = self.publishing.told.changed() => {
+                    if changed.is_err() {
+                        return RESTART;
+                    }
+                    match self.report() {
+                        Ok(answer) => vec![answer],
+                        Err(end) => return end,
+                    }
+                }
+                _ = ticks.tick() => vec![self.ack()],
+                message = socket.recv() => {
+                    heard = Instant::now();
+                    match self.take(message, heard).await {
+                        Ok(answer) => answer.into_iter().collect(),
+                        Err(end) => return end,
+                    }
+                }
+            };
+            for answer in answers {
+                if socket.send(text(&answer)).await.is_err() {
+                    return GONE;
+                }
+            }
+        }
+    }
+
+    fn ack(&self) -> PublishAnswer {
+        let next = self.publishing.next.load(Ordering::Relaxed);
+        PublishAnswer::Ack {
+            number: next.checked_sub(1),
+            recorded_ms: self.publishing.told.borrow().recorded_ms,
+        }
+    }
+
+    fn report(&mut self) -> Result<PublishAnswer, Farewell> {
+        let told = self.publishing.told.borrow_and_update();
+        if told.broken {
+            return Err(BAD_MEDIA);
+        }
+        Ok(PublishAnswer::Report {
+            lag_ms: told.report.lag_ms,
+            dropped_rungs: told.report.dropped_rungs.clone(),
+        })
+    }
+
+    async fn take(
+        &mut self,
+        message: Option<Result<Message, axum::Error>>,
+        now: Instant,
+    ) -> Result<Option<PublishAnswer>, Farewell> {
+        let message = match message {
+            Some(Ok(Message::Close(_)) | Err(_)) | None => return Err(GONE),
+            Some(Ok(message)) => message,
+        };
+        if !self.messages.take(1.0, now) {
+            return Err(TOO_FAST);
+        }
+        match message {
+            Message::Text(text) => {
+                let message = serde_json::from_str(&text).map_err(|_| MALFORMED)?;
+                if message == PublisherMessage::Bye {
+                    return Err(BYE);
+                }
+                let input = config(&message).ok_or(MALFORMED)?;
+                self.pass(input).await?;
+                Ok(None)
+            }
+            Message::Binary(bytes) => {
+                if !self.bytes.take(bytes.len() as f64, now) {
+                    return Err(TOO_FAST);
+                }
+                self.media(&bytes).await
+            }
+            _ => Ok(None),
+        }
+    }
+
+    async fn media(&mut self, message: &Bytes) -> Result<Option<PublishAnswer>, Farewell> {
+        let media = Media::decode(message).ok_or(MALFORMED)?;
+        let frames = !matches!(media.input, Input::Container(_));
+        if frames != (self.kind == RunKind::Frames) {
+            return Err(MALFORMED);
+        }
+        let next = self.publishing.next.load(Ordering::Relaxed);
+        if media.number < next {
+            // Sent again after a cut; the run has it.
+            return Ok(None);
+        }
+        let following = media.number.checked_add(1).ok_or(MALFORMED)?;
+        self.publishing.next.store(following, Ordering::Relaxed);
+        if let Input::VideoFrame(frame) = &media.input {
+            if self.waits_for_key && !frame.key {
+                return Ok(None);
+            }
+            if self.publishing.inputs.try_send(media.input).is_err() {
+                self.waits_for_key = true;
+                metrics::counter!("millet_live_left_out_pictures_total").increment(1);
+                return Ok(Some(PublishAnswer::WantKey));
+            }
+            self.waits_for_key = false;
+            return Ok(None);
+        }
+        self.pass(media.input).await?;
+        Ok(None)
+    }
+
+    /// Hands on what must not be left out. While it waits nothing is read, so the publisher notices.
+    async fn pass(&self, input: Input) -> Result<(), Farewell> {
+        tokio::select! {
+            () = self.publishing.taken.cancelled() => Err(TAKEN_OVER),
+            sent = self.publishing.inputs.send(input) => sent.map_err(|_| BAD_MEDIA),
+        }
+    }
+}
+
+async fn say_farewell(
+    socket: &mut WebSocket,
+    code: u16,
+    problem: Option<&'static str>,
+) -> Result<(), axum::Error> {
+    if let Some(code) = problem {
+        let code = code.to_owned();
+        socket.send(text(&PublishAnswer::Problem { code })).await?;
+    }
+    let reason = Utf8Bytes::from_static(problem.unwrap_or_default());
+    socket
+        .send(Message::Close(Some(CloseFrame { code, reason })))
+        .await?;
+    while let Some(Ok(message)) = socket.recv().await {
+        if matches!(message, Message::Close(_)) {
+            break;
+        }
+    }
+    Ok(())
+}
+
+fn text(message: &PublishAnswer) -> Message {
+    // Strings and numbers always serialise.
+    Message::Text(serde_json::to_string(message).unwrap_or_default().into())
+}
+
+/// How much a publisher may still send.
+struct Allowance {
+    most: f64,
+    each_second: f64,
+    left: f64,
+    at: Instant,
+}
+
+impl Allowance {
+    fn new(most: f64, each_second: f64) -> Self {
+        Self {
+            most,
+            each_second,
+            left: most,
+            at: Instant::now(),
+        }
+    }
+
+    fn take(&mut self, amount: f64, now: Instant) -> bool {
+        let earned = now.duration_since(self.at).as_secs_f64() * self.each_second;
+        self.at = now;
+        self.left = (self.left + earned).min(self.most) - amount;
+        self.left >= 0.0
+    }
+}

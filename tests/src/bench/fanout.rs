@@ -1,0 +1,185 @@
+//! Fan-out of the same live fragments to many viewers: what each server uses, and how late they arrive.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use futures_util::{SinkExt as _, StreamExt as _};
+use millet_server::stream::wire::ClientMessage;
+use tokio::net::TcpStream;
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::Message;
+
+use super::peers::Peer;
+use super::process::usage;
+
+/// Time of one fragment.
+pub const CHUNK_MS: u64 = 500;
+/// Sound of one fragment: 18 kbit/s.
+pub const SOUND_BYTES: usize = 1_100;
+/// Pictures of one fragment: 100 kbit/s.
+pub const VIDEO_BYTES: usize = 6_300;
+/// Viewers at a time.
+const VIEWERS: [usize; 3] = [1_000, 5_000, 9_000];
+/// Every tenth viewer reads nothing.
+const STALLED: usize = 10;
+/// Time that is measured, after everybody is there.
+const WATCH: Duration = Duration::from_secs(15);
+/// Connections that are made at the same time.
+const AT_ONCE: usize = 64;
+/// A viewer says what arrived this often.
+const ACK_EVERY: Duration = Duration::from_millis(450);
+
+/// The wall clock, in microseconds; servers and viewers run on one machine.
+#[must_use]
+pub fn now_us() -> u64 {
+    let passed = SystemTime::now().duration_since(UNIX_EPOCH);
+    passed.map_or(0, |passed| {
+        u64::try_from(passed.as_micros()).unwrap_or(u64::MAX)
+    })
+}
+
+/// Measures and prints.
+///
+/// # Panics
+/// When a server or a viewer fails.
+pub async fn run(folder: &Path) {
+    for viewers in VIEWERS {
+        println!(
+            "\n{:<30} {:>12} {:>12} {:>10} {:>10} {:>8}",
+            format!("{viewers} viewers, 10 % stalled"),
+            "CPU ms/MB",
+            "KiB/viewer",
+            "p50 ms",
+            "p99 ms",
+            "MB"
+        );
+        let millet = measure(Peer::millet(viewers).await, viewers, STALLED).await;
+        millet.print("millet", None);
+        let calm = measure(Peer::millet(viewers).await, viewers, usize::MAX).await;
+        calm.print("millet, nobody stalled", None);
+        let nchan = Peer::nchan(&folder.join(format!("nchan{viewers}"))).await;
+        let nchan = measure(nchan, viewers, STALLED).await;
+        nchan.print("nginx + nchan", Some(&millet));
+        let ws = measure(Peer::ws(folder).await, viewers, STALLED).await;
+        ws.print("node ws", Some(&millet));
+    }
+}
+
+/// What one server did.
+struct Figures {
+    cpu_ms_per_mb: f64,
+    kib: f64,
+    p50_ms: f64,
+    p99_ms: f64,
+    mb: f64,
+}
+
+impl Figures {
+    fn print(&self, who: &str, against: Option<&Self>) {
+        let ratio = against.map_or(String::new(), |millet| {
+            format!(
+                "   millet: CPU {:.2}×, memory {:.2}×",
+                millet.cpu_ms_per_mb / self.cpu_ms_per_mb,
+                millet.kib / self.kib
+            )
+        });
+        println!(
+            "{who:<30} {:>12.2} {:>12.1} {:>10.1} {:>10.1} {:>8.1}{ratio}",
+            self.cpu_ms_per_mb, self.kib, self.p50_ms, self.p99_ms, self.mb
+        );
+    }
+}
+
+async fn measure(peer: Peer, viewers: usize, stalled_each: usize) -> Figures {
+    let empty = usage(peer.pid());
+    let gate = Arc::new(Semaphore::new(AT_ONCE));
+    let mut joining = JoinSet::new();
+    let shared = Arc::new(peer);
+    for number in 0..viewers {
+        let (peer, gate) = (shared.clone(), gate.clone());
+        joining.spawn(async move {
+            let _turn = gate.acquire().await.unwrap();
+            (number, peer.connect(number).await)
+        });
+    }
+    let mut sockets = Vec::with_capacity(viewers);
+    while let Some(joined) = joining.join_next().await {
+        sockets.push(joined.unwrap());
+    }
+    let mut peer = Arc::into_inner(shared).unwrap();
+    let end = Instant::now() + WATCH;
+    peer.begin(end).await;
+    let before = usage(peer.pid());
+    let peer = Arc::new(peer);
+    let mut watching = JoinSet::new();
+    let mut stalled = Vec::new();
+    for (number, socket) in sockets {
+        if number % stalled_each == 1 {
+            stalled.push(socket);
+        } else {
+            watching.spawn(watch(peer.clone(), socket, end));
+        }
+    }
+    tokio::time::sleep(WATCH / 2).await;
+    let middle = usage(peer.pid());
+    let (mut delays, mut bytes) = (Vec::new(), 0_u64);
+    while let Some(done) = watching.join_next().await {
+        let (own_delays, own_bytes) = done.unwrap();
+        delays.extend(own_delays);
+        bytes += own_bytes;
+    }
+    let after = usage(peer.pid());
+    drop(stalled);
+    delays.sort_unstable_by(f32::total_cmp);
+    let at = |share: usize| {
+        let index = delays.len().saturating_sub(1) * share / 100;
+        f64::from(delays.get(index).copied().unwrap_or(f32::NAN))
+    };
+    let mb = bytes as f64 / 1e6;
+    Figures {
+        cpu_ms_per_mb: (after.cpu_s - before.cpu_s) * 1000.0 / mb,
+        kib: (middle.resident_kib - empty.resident_kib) / viewers as f64,
+        p50_ms: at(50),
+        p99_ms: at(99),
+        mb,
+    }
+}
+
+/// Reads until the end; the delay of each fragment in milliseconds, and all bytes.
+async fn watch(
+    peer: Arc<Peer>,
+    mut socket: WebSocketStream<TcpStream>,
+    end: Instant,
+) -> (Vec<f32>, u64) {
+    let (mut delays, mut bytes) = (Vec::new(), 0_u64);
+    let mut told = Instant::now();
+    loop {
+        let left = end.saturating_duration_since(Instant::now());
+        let Ok(message) = tokio::time::timeout(left, socket.next()).await else {
+            return (delays, bytes);
+        };
+        let message = match message {
+            Some(Ok(Message::Binary(message))) => message,
+            Some(Ok(Message::Close(_)) | Err(_)) | None => {
+                panic!("a viewer was sent away: {message:?}")
+            }
+            Some(Ok(_)) => continue,
+        };
+        bytes += message.len() as u64;
+        if let Some(made_us) = peer.made_us(&message) {
+            delays.push(now_us().saturating_sub(made_us) as f32 / 1000.0);
+        }
+        if peer.hears_of_arrivals() && told.elapsed() >= ACK_EVERY {
+            told = Instant::now();
+            let ack = ClientMessage::Ack {
+                bytes,
+                buffer_ms: 1_000,
+            };
+            let text = serde_json::to_string(&ack).unwrap();
+            socket.send(Message::text(text)).await.unwrap();
+        }
+    }
+}

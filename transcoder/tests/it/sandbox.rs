@@ -1,0 +1,123 @@
+//! What can be seen of the sandbox from outside.
+
+use std::io::{BufRead as _, BufReader, Read as _};
+use std::os::unix::process::ExitStatusExt as _;
+use std::process::{Command, Stdio};
+
+use millet_manifest::TIMELINE_FILE;
+
+use crate::kit::{Bench, PICTURES, transcoder};
+
+/// A pipe that nobody writes to: the transcoder is shut in and then waits for its input.
+fn waiting_input() -> Bench {
+    let bench = Bench::with("placeholder", b"");
+    let pipe = bench.folder.path().join("pipe.mp4");
+    assert!(
+        Command::new("mkfifo")
+            .arg(&pipe)
+            .status()
+            .unwrap()
+            .success()
+    );
+    Bench {
+        input: pipe,
+        ..bench
+    }
+}
+
+#[test]
+fn a_file_behind_a_link_in_the_output_folder_stays_as_it_is() {
+    let bench = Bench::made(
+        "a.mp4",
+        &format!("{PICTURES} -c:v libx264 -preset ultrafast"),
+    );
+    let victim = bench.folder.path().join("victim");
+    std::fs::write(&victim, "untouched").unwrap();
+    std::os::unix::fs::symlink(&victim, bench.output().join(TIMELINE_FILE)).unwrap();
+    let run = bench.run();
+    assert_eq!(run.status.code(), Some(1));
+    assert_eq!(std::fs::read_to_string(&victim).unwrap(), "untouched");
+}
+
+#[test]
+fn it_is_shut_in_before_it_opens_its_input() {
+    let bench = waiting_input();
+    let mut child = Command::new(transcoder())
+        .arg("prepare")
+        .arg(&bench.input)
+        .arg(bench.output())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut first = String::new();
+    BufReader::new(child.stdout.take().unwrap())
+        .read_line(&mut first)
+        .unwrap();
+    let proc = format!("/proc/{}", child.id());
+    let status = std::fs::read_to_string(format!("{proc}/status")).unwrap();
+    let limits = std::fs::read_to_string(format!("{proc}/limits")).unwrap();
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert_shut_in(&status, &limits);
+    assert_ne!(words(&limits, "Max file size")[0], "0");
+}
+
+/// A live run needs no file at all.
+#[test]
+fn a_live_run_is_shut_in_before_it_reads() {
+    let mut child = crate::live_kit::spawn(0);
+    let mut first = [0; 4];
+    child
+        .stdout
+        .as_mut()
+        .unwrap()
+        .read_exact(&mut first)
+        .unwrap();
+    let proc = format!("/proc/{}", child.id());
+    let status = std::fs::read_to_string(format!("{proc}/status")).unwrap();
+    let limits = std::fs::read_to_string(format!("{proc}/limits")).unwrap();
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert_shut_in(&status, &limits);
+    assert_eq!(words(&limits, "Max file size")[0], "0");
+}
+
+/// The words behind a name at the start of a line.
+fn words(text: &str, name: &str) -> Vec<String> {
+    let line = text.lines().find(|line| line.starts_with(name)).unwrap();
+    let words = line[name.len()..].split_whitespace();
+    words.map(str::to_owned).collect()
+}
+
+fn assert_shut_in(status: &str, limits: &str) {
+    assert_eq!(words(status, "NoNewPrivs:"), ["1"]);
+    assert_eq!(words(status, "Seccomp:"), ["2"]);
+    assert_ne!(words(limits, "Max address space")[0], "unlimited");
+    assert_ne!(words(limits, "Max file size")[0], "unlimited");
+    assert_ne!(words(limits, "Max cpu time")[0], "unlimited");
+    assert_eq!(words(limits, "Max core file size")[0], "0");
+}
+
+/// A server that is killed leaves no transcoder behind: the output pipe closes only when every
+/// process that holds it is gone.
+#[test]
+fn it_dies_with_its_parent() {
+    let bench = waiting_input();
+    let mut parent = Command::new("sh")
+        .args(["-c", "\"$0\" prepare \"$1\" \"$2\" & wait"])
+        .arg(transcoder())
+        .arg(&bench.input)
+        .arg(bench.output())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut output = BufReader::new(parent.stdout.take().unwrap());
+    let mut first = String::new();
+    output.read_line(&mut first).unwrap();
+    assert!(first.contains("probe"), "{first}");
+    parent.kill().unwrap();
+    assert_eq!(parent.wait().unwrap().signal(), Some(9));
+    let mut rest = String::new();
+    output.read_to_string(&mut rest).unwrap();
+    assert_eq!(rest, "");
+}
