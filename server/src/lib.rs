@@ -1,6 +1,7 @@
 //! The Millet server. Folders are capabilities and import downwards only; see `ARCHITECTURE.md`.
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+pub mod allowance;
 pub mod app;
 pub mod audit;
 pub mod clock;

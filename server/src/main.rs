@@ -206,6 +206,9 @@ async fn serve(config: Config, with_demo: bool) -> Result<(), Failure> {
     }
     // Scripts and tests wait for these two lines; they must not sit in a buffer.
     println!("listening on http://{}", running.address);
+    if let Some(address) = running.rtmp_address {
+        println!("encoders on rtmp://{address}/live");
+    }
     println!("admin on http://{}", running.admin_address);
     std::io::stdout().flush()?;
     tokio::select! {

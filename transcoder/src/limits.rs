@@ -29,6 +29,8 @@ pub const OPEN_FILES: u64 = 128;
 pub const LIVE_MOST_PIXELS: i64 = 2_500_000;
 /// Largest coded picture or stretch of sound of a class, bytes.
 pub const LIVE_FRAME_BYTES: usize = 1 << 20;
+/// Longest packet of a speaker's voice: an Opus packet has at most 1275 bytes a frame (RFC 6716 section 3.2.1).
+pub const LIVE_VOICE_BYTES: usize = 1275 * 3 + 2;
 /// Address space of a live run, bytes.
 pub const LIVE_ADDRESS_SPACE: u64 = 2 << 30;
 /// Open files of a live run: the pipes, and what the allocator and threads may want for a moment.

@@ -46,6 +46,8 @@ static SOURCES: &[Asset] = files! {
     "live/class.js" => "../js/live/class.js", "text/javascript; charset=utf-8";
     "live/classroom.js" => "../js/live/classroom.js", "text/javascript; charset=utf-8";
     "live/dom.js" => "../js/live/dom.js", "text/javascript; charset=utf-8";
+    "live/floor.js" => "../js/live/floor.js", "text/javascript; charset=utf-8";
+    "live/floor_link.js" => "../js/live/floor_link.js", "text/javascript; charset=utf-8";
     "live/latency.js" => "../js/live/latency.js", "text/javascript; charset=utf-8";
     "live/lead.js" => "../js/live/lead.js", "text/javascript; charset=utf-8";
     "live/microphone.js" => "../js/live/microphone.js", "text/javascript; charset=utf-8";
@@ -67,6 +69,7 @@ static SOURCES: &[Asset] = files! {
     "live/slides.js" => "../js/live/slides.js", "text/javascript; charset=utf-8";
     "live/state.js" => "../js/live/state.js", "text/javascript; charset=utf-8";
     "live/strokes.js" => "../js/live/strokes.js", "text/javascript; charset=utf-8";
+    "live/voices.js" => "../js/live/voices.js", "text/javascript; charset=utf-8";
     "icon.svg" => "../style/icon.svg", "image/svg+xml";
     "millet.webmanifest" => "../style/millet.webmanifest", "application/manifest+json";
 };

@@ -339,6 +339,7 @@ pub fn table() -> Vec<Route> {
         get("/live/{class_id}/publish", A::ClassLeader, on_air::publish),
         post("/live/{class_id}/probe", A::ClassLeader, on_air::probe)
             .with_body_up_to(on_air::PROBE_BYTES),
+        get("/live/{class_id}/speak", A::ClassMember, live::floor::speak),
         get("/live/{class_id}/sound", A::ClassMember, on_air::sound),
         post(
             "/teach/courses/{course_id}/credentials/{credential_id}/revoke",

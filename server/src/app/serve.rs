@@ -70,6 +70,8 @@ pub struct Running {
     pub address: SocketAddr,
     /// Address of the metrics.
     pub admin_address: SocketAddr,
+    /// Address where encoders publish, if they may.
+    pub rtmp_address: Option<SocketAddr>,
     /// State, for demo content and tests.
     pub app: App,
     servers: Vec<JoinHandle<std::io::Result<()>>>,
@@ -169,11 +171,12 @@ pub async fn start(config: Config, metrics: PrometheusHandle) -> Result<Running,
         .start(Arc::new(app.on_air.clone()))
         .await
         .map_err(live)?;
+    let mut rtmp_address = None;
     if let Some(listen) = app.config.rtmp_listen {
         let (listener, address) = bind(listen)
             .await
             .map_err(io(format!("rtmp_listen {listen}")))?;
-        tracing::info!(%address, "encoders may publish by RTMP");
+        rtmp_address = Some(address);
         app.tasks.spawn(rtmp::run(
             listener,
             app.on_air.by_key(),
@@ -213,6 +216,7 @@ pub async fn start(config: Config, metrics: PrometheusHandle) -> Result<Running,
     Ok(Running {
         address,
         admin_address,
+        rtmp_address,
         app,
         servers,
     })

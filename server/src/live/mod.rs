@@ -8,6 +8,7 @@ pub mod attendance;
 pub mod deck_routes;
 pub mod decks;
 pub mod ends;
+pub mod floor;
 pub mod guests;
 pub mod journal;
 pub mod keys;

@@ -14,6 +14,7 @@ use tokio::sync::broadcast::error::RecvError;
 use tokio_util::task::TaskTracker;
 
 use super::ends::Ends;
+use super::floor::Floor;
 use super::media::owner::HostWatch;
 use super::media::{ClassMedia, LiveMedia};
 use super::proof::{InClass, Inside, Leader};
@@ -121,6 +122,18 @@ impl OnAir {
                 })
             })
         })
+    }
+
+    /// The right of somebody inside a class to be heard, if there is one now.
+    #[must_use]
+    pub fn floor(&self, proof: &InClass<Inside>) -> Option<Floor> {
+        self.rooms.floor(proof)
+    }
+
+    /// The tasks of this node, which a stop waits for.
+    #[must_use]
+    pub fn tasks(&self) -> &TaskTracker {
+        &self.tasks
     }
 
     /// Who holds the timeline.

@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::ends::Ends;
+use super::floor::Floor;
 use super::journal::SqlJournal;
 use super::participants;
 use super::proof::{InClass, Inside, Invited, PartKind};
@@ -262,23 +263,18 @@ impl LiveRooms {
         self.note(class, Happened::DeckAdded { deck }, None).await
     }
 
-    /// Whether somebody may be heard now: leads, or has the floor.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub async fn may_speak(&self, class: LiveClassId, account: AccountId) -> Result<bool, Error> {
-        let mut connection = self.inner.db.read().await?;
-        let proof = match InClass::<Inside>::prove(&mut connection, account, class).await {
-            Ok(proof) => proof,
-            Err(Error::NotFound | Error::Forbidden) => return Ok(false),
-            Err(other) => return Err(other),
+    /// The right to be heard: of leaders, and of whoever has the floor of a room that is open on this
+    /// node.
+    #[must_use]
+    pub fn floor(&self, proof: &InClass<Inside>) -> Option<Floor> {
+        let signs = self.signs(proof.class())?;
+        let holder = proof.participant().map(|part| part.id);
+        let floor = match (proof.role().leads(), holder) {
+            (true, _) => Floor::new(None, signs),
+            (false, Some(holder)) => Floor::new(Some(holder), signs),
+            (false, None) => return None,
         };
-        drop(connection);
-        let floors = self.signs(class).map(|signs| signs.borrow().floors.clone());
-        let has_floor = proof
-            .participant()
-            .is_some_and(|part| floors.is_some_and(|floors| floors.contains(&part.id)));
-        Ok(proof.role().leads() || has_floor)
+        floor.is_held().then_some(floor)
     }
 
     /// What changes in a room that is open on this node: floors, connections, the end.

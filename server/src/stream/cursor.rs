@@ -1,6 +1,6 @@
 //! A viewer's place in one lane: the next chunk of a rendition.
 
-use millet_manifest::{Chunk, Rendition, Segment};
+use millet_manifest::{Chunk, Kind, Rendition, Segment};
 
 use super::index::Index;
 
@@ -13,17 +13,30 @@ pub struct Place {
     pub part: usize,
 }
 
+/// What the next chunk follows, for whoever plays the lane.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum After {
+    /// Nothing: the client asked for this place.
+    Nothing,
+    /// A chunk that ended here, milliseconds.
+    Chunk(u64),
+    /// Something that the client does not get.
+    Gap,
+}
+
 /// One of the two lanes of a viewer.
+///
+/// It stands at a chunk that a decoder can go on with: of the same rendition and right behind the chunk
+/// before, or at a keyframe. [`Lane::settle`] sees to that, whatever moved the lane or left out chunks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Lane {
     rendition: Option<usize>,
     next: Place,
     /// The client has no initialisation of this rendition yet.
     init_due: bool,
-    /// Something before the next chunk was left out.
-    gap: bool,
-    /// End of the chunk before, where the next one should begin.
-    ended_ms: Option<u64>,
+    after: After,
+    /// No chunk of this rendition went before: only a keyframe can begin it.
+    begins: bool,
 }
 
 /// Times are rounded to milliseconds, and frames of sound straddle cuts: chunks this close touch.
@@ -32,14 +45,16 @@ const TOUCH_MS: u64 = 100;
 impl Lane {
     /// A lane that goes on at `next`.
     #[must_use]
-    pub fn new(rendition: Option<usize>, next: Place) -> Self {
-        Self {
+    pub fn new(index: &Index, rendition: Option<usize>, next: Place) -> Self {
+        let mut lane = Self {
             rendition,
             next,
             init_due: rendition.is_some(),
-            gap: false,
-            ended_ms: None,
-        }
+            after: After::Nothing,
+            begins: true,
+        };
+        lane.settle(index);
+        lane
     }
 
     /// A lane that goes on behind a chunk that the client holds of `held_of`. One that is not known (any
@@ -47,9 +62,16 @@ impl Lane {
     #[must_use]
     pub fn behind(index: &Index, rendition: usize, held_of: usize, held: Place) -> Self {
         let chunk = index.chunk(held_of, held.segment, held.part);
-        let mut lane = Self::new(Some(rendition), after(index, held_of, held));
-        lane.ended_ms = chunk.map(|chunk| chunk.start_ms + chunk.duration_ms);
-        lane.gap = chunk.is_none();
+        let mut lane = Self {
+            rendition: Some(rendition),
+            next: after(index, held_of, held),
+            init_due: true,
+            after: chunk.map_or(After::Gap, |chunk| {
+                After::Chunk(chunk.start_ms + chunk.duration_ms)
+            }),
+            begins: rendition != held_of,
+        };
+        lane.settle(index);
         lane
     }
 
@@ -76,11 +98,19 @@ impl Lane {
         self.init_due = false;
     }
 
+    /// Its initialisation did not go out after all.
+    pub fn init_unsent(&mut self) {
+        self.init_due = self.rendition.is_some();
+    }
+
     /// Whether something before the next chunk, that begins at `start_ms`, was left out.
     #[must_use]
     pub fn has_gap(&self, start_ms: u64) -> bool {
-        let missing = |ended_ms| start_ms > ended_ms + TOUCH_MS;
-        self.gap || self.ended_ms.is_some_and(missing)
+        match self.after {
+            After::Nothing => false,
+            After::Chunk(ended_ms) => start_ms > ended_ms + TOUCH_MS,
+            After::Gap => true,
+        }
     }
 
     /// Whether another rendition may follow here.
@@ -90,41 +120,60 @@ impl Lane {
     }
 
     /// Goes on with another rendition; only at a cut.
-    pub fn switch(&mut self, rendition: Option<usize>) {
+    pub fn switch(&mut self, index: &Index, rendition: Option<usize>) {
         if self.rendition != rendition {
             self.rendition = rendition;
             self.init_due = rendition.is_some();
+            self.begins = true;
+            self.settle(index);
         }
     }
 
     /// Goes on elsewhere, with the rendition it has.
-    pub fn jump(&mut self, next: Place) {
+    pub fn jump(&mut self, index: &Index, next: Place) {
         self.next = next;
-        self.gap = false;
-        self.ended_ms = None;
+        self.after = After::Nothing;
+        self.begins = true;
+        self.settle(index);
     }
 
     /// Leaves out what lies before `next`.
-    pub fn skip_to(&mut self, next: Place) {
+    pub fn skip_to(&mut self, index: &Index, next: Place) {
         self.next = next;
-        self.gap = true;
+        self.after = After::Gap;
+        self.begins = true;
+        self.settle(index);
     }
 
-    /// Steps over the end of complete segments, and over those without chunks. To be called after the
-    /// index grew and after each step.
+    /// Steps over the end of complete segments, over those without chunks, and over pictures that
+    /// cannot be decoded without what was left out. To be called after the index grew.
     pub fn settle(&mut self, index: &Index) {
-        let Some(rendition) = self.rendition else {
+        let Some(own) = self.rendition else {
             return;
         };
-        while let Some(segment) = index.segment(rendition, self.next.segment) {
-            let over = self.next.part >= segment.chunks.len();
-            if !over || !index.is_complete(rendition, self.next.segment) {
-                return;
+        let sounds = index
+            .rendition(own)
+            .is_some_and(|rendition| rendition.kind == Kind::Audio);
+        while let Some(segment) = index.segment(own, self.next.segment) {
+            match segment.chunks.get(self.next.part) {
+                Some(chunk) => {
+                    let hangs = self.begins || self.has_gap(chunk.start_ms);
+                    if sounds || chunk.keyframe || !hangs {
+                        return;
+                    }
+                    self.next.part += 1;
+                    if self.after != After::Nothing {
+                        self.after = After::Gap;
+                    }
+                }
+                None if index.is_complete(own, self.next.segment) => {
+                    self.next = Place {
+                        segment: self.next.segment + 1,
+                        part: 0,
+                    };
+                }
+                None => return,
             }
-            self.next = Place {
-                segment: self.next.segment + 1,
-                part: 0,
-            };
         }
     }
 
@@ -143,10 +192,10 @@ impl Lane {
         let end_ms = self
             .peek(index)
             .map(|(.., chunk)| chunk.start_ms + chunk.duration_ms);
-        if end_ms.is_some() {
-            self.ended_ms = end_ms;
+        if let Some(end_ms) = end_ms {
+            self.after = After::Chunk(end_ms);
+            self.begins = false;
             self.next.part += 1;
-            self.gap = false;
             self.settle(index);
         }
     }
@@ -179,17 +228,21 @@ pub fn after(index: &Index, rendition: usize, held: Place) -> Place {
     let parts = index
         .segment(rendition, held.segment)
         .map_or(0, |segment| segment.chunks.len());
-    let mut lane = Lane::new(Some(rendition), held);
-    if held.part < parts {
-        lane.next.part += 1;
-        lane.settle(index);
-    } else {
-        lane.next = Place {
-            segment: held.segment.saturating_add(1),
-            part: 0,
-        };
+    let next_segment = Place {
+        segment: held.segment.saturating_add(1),
+        part: 0,
+    };
+    if held.part >= parts {
+        return next_segment;
     }
-    lane.next
+    let part = held.part + 1;
+    if part == parts && index.is_complete(rendition, held.segment) {
+        return next_segment;
+    }
+    Place {
+        segment: held.segment,
+        part,
+    }
 }
 
 #[cfg(test)]
@@ -236,10 +289,13 @@ mod tests {
                 }
                 seen
             };
-            let whole = walk(Lane::new(Some(3), Place::default()), 99);
-            let mut parts = walk(Lane::new(Some(3), Place::default()), cut);
-            let next = parts.last().map_or(Place::default(), |held| after(&timeline, 3, *held));
-            parts.extend(walk(Lane::new(Some(3), next), 99));
+            let whole = walk(Lane::new(&timeline, Some(3), Place::default()), 99);
+            let mut parts = walk(Lane::new(&timeline, Some(3), Place::default()), cut);
+            let rest = match parts.last() {
+                Some(held) => Lane::behind(&timeline, 3, 3, *held),
+                None => Lane::new(&timeline, Some(3), Place::default()),
+            };
+            parts.extend(walk(rest, 99));
             prop_assert_eq!(parts, whole);
         }
     }

@@ -149,21 +149,17 @@ impl Growing {
             pad(grown, other, count);
         }
         let segments = &mut grown.segments[chunk.rendition];
-        let segment = Arc::make_mut(&mut segments[sequence]);
-        let part = segment.chunks.len();
-        let in_order = segment
-            .chunks
-            .last()
-            .is_none_or(|last| last.start_ms < chunk.start_ms);
+        let before = segments.iter().rev().find_map(|own| own.chunks.last());
+        let in_order = before.is_none_or(|before| before.start_ms < chunk.start_ms);
         // Without the pictures before it, one that is no keyframe cannot be decoded.
-        let follows = segment
-            .chunks
-            .last()
-            .is_some_and(|last| last.start_ms + last.duration_ms + TOUCH_MS >= chunk.start_ms);
-        let hangs = kind == Kind::Video && !chunk.keyframe && !follows;
+        let follows = before
+            .is_some_and(|before| before.start_ms + before.duration_ms + TOUCH_MS >= chunk.start_ms);
+        let hangs = kind != Kind::Audio && !chunk.keyframe && !follows;
         if !in_order || hangs {
             return Err(Refused::Order);
         }
+        let segment = Arc::make_mut(&mut segments[sequence]);
+        let part = segment.chunks.len();
         if part == 0 {
             segment.file = format!("live/{id}/{sequence:06}.m4s");
         }

@@ -17,6 +17,8 @@ pub struct Server {
     pub address: SocketAddr,
     /// Where metrics are read.
     pub admin: SocketAddr,
+    /// Where encoders publish, if the arguments say so.
+    pub rtmp: Option<SocketAddr>,
     output: JoinHandle<()>,
 }
 
@@ -78,7 +80,7 @@ impl Server {
             .spawn()
             .unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        let (mut address, mut admin) = (None, None);
+        let (mut address, mut admin, mut rtmp) = (None, None, None);
         while address.is_none() || admin.is_none() {
             let line = lines.next_line().await.unwrap();
             let line = line.unwrap_or_else(|| {
@@ -89,6 +91,8 @@ impl Server {
                 address = url.parse().ok();
             } else if let Some(url) = line.strip_prefix("admin on http://") {
                 admin = url.parse().ok();
+            } else if let Some(url) = line.strip_prefix("encoders on rtmp://") {
+                rtmp = url.strip_suffix("/live").and_then(|url| url.parse().ok());
             }
         }
         let output =
@@ -97,6 +101,7 @@ impl Server {
             child,
             address: address.unwrap(),
             admin: admin.unwrap(),
+            rtmp,
             output,
         }
     }

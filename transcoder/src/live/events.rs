@@ -26,6 +26,8 @@ pub(crate) enum Event {
     /// Sound that follows is coded like this.
     Audio(codec::Parameters),
     Sound(Coded),
+    /// A packet of a speaker's voice.
+    Voice(u32, Packet),
     /// The timeline's clock, and when it was read.
     Clock(i64, Instant),
     /// What follows comes in bursts.
@@ -116,11 +118,15 @@ impl Reader {
             Input::AudioConfig(config) => Event::Audio(audio(&config)?),
             Input::VideoFrame(frame) => coded(&frame).map_or(Event::Damaged, Event::Picture),
             Input::AudioFrame(frame) => coded(&frame).map_or(Event::Damaged, Event::Sound),
+            Input::Voice { speaker, data } if data.len() <= limits::LIVE_VOICE_BYTES => {
+                Event::Voice(speaker, decode::packet(&data, true))
+            }
+            Input::Voice { .. } => Event::Damaged,
             Input::Clock { now_ms } => Event::Clock(now_ms, Instant::now()),
             Input::Container(bytes) => return self.pass_on(bytes),
             Input::End => return Ok(()),
         };
-        if !matches!(event, Event::Clock(..)) {
+        if !matches!(event, Event::Clock(..) | Event::Voice(..)) {
             self.has_frames = true;
             self.is_one_kind()?;
         }
@@ -196,6 +202,16 @@ fn video(config: &VideoConfig) -> Result<codec::Parameters, Error> {
         channels: 0,
     };
     raw::parameters(&bare).map_err(|_| unknown(&config.codec))
+}
+
+/// How every voice is coded: Opus in one channel.
+pub(crate) fn voice() -> Result<codec::Parameters, Error> {
+    audio(&AudioConfig {
+        codec: "opus".into(),
+        sample_rate: crate::resample::RATE,
+        channels: 1,
+        description: None,
+    })
 }
 
 fn audio(config: &AudioConfig) -> Result<codec::Parameters, Error> {

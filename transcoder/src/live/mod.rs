@@ -17,6 +17,7 @@ mod rung;
 mod shared;
 mod sound;
 mod timebase;
+mod voices;
 
 use std::sync::Arc;
 use std::sync::mpsc::{SyncSender, TrySendError};
@@ -154,6 +155,7 @@ impl Run {
                 let at_ms = self.time.place(coded.timestamp_us);
                 self.sound.take(&mut coded.packet, at_ms)?;
             }
+            Event::Voice(speaker, mut packet) => self.sound.voice(speaker, &mut packet)?,
             Event::Clock(now_ms, read) => self.clock(now_ms, read)?,
             Event::IsContainer => self.time.is_container(),
             Event::Damaged => self.signs.damage(),

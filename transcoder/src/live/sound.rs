@@ -1,5 +1,6 @@
 //! Sound of a class: decoded, placed by its times, encoded as Opus and as AAC, cut on the grid.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use ffmpeg_next::format::Sample as Format;
@@ -13,7 +14,9 @@ use super::boxes::{self, Entry, Sample, Track, fragment};
 use super::decode::SoundDecoder;
 use super::grid::{PART, Place, floor};
 use super::ladder::{AAC, OPUS};
+use super::events;
 use super::shared::{Signs, Sink};
+use super::voices::Voices;
 use crate::error::{Error, libav};
 use crate::raw;
 use crate::resample::{RATE, Resampler};
@@ -34,6 +37,7 @@ pub(crate) struct Sound {
     /// Where the next sample stands on the timeline, counted in samples.
     position: i64,
     tracks: [Encoding; 2],
+    voices: Voices,
     signs: Arc<Signs>,
 }
 
@@ -47,8 +51,17 @@ impl Sound {
                 Encoding::open(OPUS, start_ms, sink.clone())?,
                 Encoding::open(AAC, start_ms, sink.clone())?,
             ],
+            voices: Voices::default(),
             signs,
         })
+    }
+
+    /// Takes a packet of somebody who has the floor.
+    pub(crate) fn voice(&mut self, speaker: u32, packet: &mut Packet) -> Result<(), Error> {
+        if !self.voices.take(speaker, events::voice()?, packet)? {
+            self.signs.damage();
+        }
+        Ok(())
     }
 
     /// How the renditions are announced, with their init segments.
@@ -114,10 +127,10 @@ impl Sound {
         self.silence(at_ms * PER_MS)
     }
 
-    /// Silence in whole parts up to `until_ms`, as far as pictures were seen: a player that has
-    /// both stands still without one of them.
+    /// Silence in whole parts up to `until_ms`, as far as pictures were seen or somebody speaks: a
+    /// player that has both stands still without one of them.
     fn keep_company(&mut self, until_ms: i64) -> Result<(), Error> {
-        if self.decoder.is_none() {
+        if self.decoder.is_none() && !self.voices.are_heard() {
             return Ok(());
         }
         // A microphone that joins late does not make silence of all that was before it.
@@ -126,7 +139,7 @@ impl Sound {
         while self.part_start() + PART <= until_ms {
             let start_ms = self.part_start();
             let end = (start_ms + PART) * PER_MS;
-            if self.signs.seen().any(start_ms, start_ms + PART) {
+            if self.signs.seen().any(start_ms, start_ms + PART) || self.voices.are_heard() {
                 self.silence(end)?;
             } else {
                 self.flush()?;
@@ -180,8 +193,12 @@ impl Sound {
     }
 
     fn push(&mut self, samples: &[f32]) -> Result<(), Error> {
+        let mut mixed = Cow::Borrowed(samples);
+        if self.voices.are_heard() && self.voices.mix(mixed.to_mut()) {
+            self.signs.heard().mark(self.position / PER_MS);
+        }
         for track in &mut self.tracks {
-            track.take(samples, self.position)?;
+            track.take(&mixed, self.position)?;
         }
         self.position += i64::try_from(samples.len()).unwrap_or(0);
         Ok(())

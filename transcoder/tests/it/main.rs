@@ -5,6 +5,7 @@ mod kit;
 mod live;
 mod live_hostile;
 mod live_kit;
+mod live_voices;
 mod prepare_damaged;
 mod prepare_inputs;
 mod prepare_refused;

@@ -43,6 +43,8 @@ export class Desk {
     this.recordedMs = 0;
     this.zeroMs = 0;
     this.linkState = "";
+    /** @type {Promise<import("./voices.js").Voices> | null} */
+    this.voices = null;
     this.link = new PublishLink(url, {
       run: () => this.maker?.run() ?? { id: "", kind: "frames", container: null },
       welcomed: (timelineMs) => this.welcomed(timelineMs),
@@ -51,6 +53,7 @@ export class Desk {
       report: (report) => this.report(report),
       state: (state) => this.linked(state),
       problem: (code) => this.problem(code),
+      voice: (speaker, data) => void this.voice(speaker, data),
     });
     this.mount();
   }
@@ -295,6 +298,12 @@ export class Desk {
     // Whoever was taken over from keeps the camera for another try; the others are done.
     else if (code === "ended" || code === "taken_over") this.close();
     this.draw();
+  }
+
+  /** @param {number} speaker @param {Uint8Array<ArrayBuffer>} data */
+  async voice(speaker, data) {
+    this.voices ??= import("./voices.js").then(({ Voices }) => new Voices());
+    (await this.voices).hear(speaker, data);
   }
 
   /** @param {boolean} open */

@@ -197,3 +197,14 @@ export class Unanswered {
     return oldest ? nowMs - oldest.atMs : 0;
   }
 }
+
+/** Kind of a binary message of the server. */
+const VOICE = 4;
+
+/** @param {ArrayBuffer} message @returns {{ speaker: number, data: Uint8Array<ArrayBuffer> } | null} */
+export function unpackVoice(message) {
+  if (message.byteLength <= PARCEL_HEADER_BYTES) return null;
+  const view = new DataView(message);
+  if (view.getUint8(0) !== VOICE) return null;
+  return { speaker: view.getUint32(4), data: new Uint8Array(message, PARCEL_HEADER_BYTES) };
+}

@@ -2,7 +2,7 @@
 /** The socket of a publisher (`millet.publish.v1`): numbers what is sent and comes back by itself. */
 
 import { backOffMs } from "../player/socket.js";
-import { Unanswered, pack } from "./publish_flow.js";
+import { Unanswered, pack, unpackVoice } from "./publish_flow.js";
 
 /** @typedef {import("./publish_wire.js").StudioMessage} StudioMessage */
 
@@ -61,6 +61,7 @@ export class PublishLink {
     clearTimeout(this.timer);
     this.studio.state("connecting");
     const socket = new WebSocket(this.url, SUBPROTOCOL);
+    socket.binaryType = "arraybuffer";
     this.socket = socket;
     this.heardAt = performance.now();
     socket.onopen = () => {
@@ -77,6 +78,11 @@ export class PublishLink {
   /** @param {unknown} data */
   heard(data) {
     this.heardAt = performance.now();
+    if (data instanceof ArrayBuffer) {
+      const voice = unpackVoice(data);
+      if (voice) this.studio.voice(voice.speaker, voice.data);
+      return;
+    }
     if (typeof data !== "string") return;
     /** @type {StudioMessage} */
     const message = JSON.parse(data);

@@ -84,6 +84,8 @@ export interface Studio {
   report(report: Report): void;
   state(state: "connecting" | "open" | "lost"): void;
   problem(code: PublishProblem): void;
+  /** A packet of Opus of somebody who has the floor. */
+  voice(speaker: number, data: Uint8Array<ArrayBuffer>): void;
 }
 
 export type SourceKind = "camera" | "screen" | "voice";

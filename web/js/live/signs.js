@@ -20,6 +20,7 @@ const RINGS_S = [60, 10, 0];
 export function mountSigns(context) {
   const { root, room, words, tell } = context;
   const hand = button(root, "hand");
+  let speaks = false;
   hand?.addEventListener("click", () => {
     if (!room.state) return;
     room.do({ type: "hand", up: !handUp(room, room.state) });
@@ -34,7 +35,12 @@ export function mountSigns(context) {
       show(each, (each.getAttribute("data-when") === "up") === up);
     hand?.toggleAttribute("disabled", state.ended || state.waiting || me?.role === "observer");
     show(place(root, "reactions"), !state.ended && me?.role !== "observer");
-    show(place(root, "floor"), me?.floor === true && !leads(me));
+    const floor = me?.floor === true && !leads(me);
+    show(place(root, "floor"), floor);
+    if (floor && !speaks) {
+      speaks = true;
+      void import("./floor.js").then(({ mountFloor }) => mountFloor(context));
+    }
     const said = place(root, "announcement");
     show(said, state.announcement !== "");
     write(said, state.announcement);

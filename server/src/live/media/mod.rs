@@ -9,6 +9,7 @@ pub mod owner;
 pub mod pipeline;
 pub mod recorder;
 pub mod store;
+pub mod voices;
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -27,6 +28,7 @@ use closing::Closed;
 use ladder::Ladder;
 use owner::{Ask, HostWatch, Owner};
 use recorder::Recorder;
+use voices::Voices;
 
 /// Questions that wait for an owner.
 const ASKS_WAITING: usize = 32;
@@ -40,6 +42,8 @@ pub struct ClassMedia {
     pub asks: mpsc::Sender<Ask>,
     /// Its sound as ADTS, for the endless address.
     pub sound: broadcast::Sender<Bytes>,
+    /// Those who have the floor.
+    pub voices: Voices,
 }
 
 /// The media of all open classes of a node; cheap to clone.
@@ -113,12 +117,14 @@ impl LiveMedia {
             growing: growing.clone(),
             asks,
             sound: owner::sound(),
+            voices: Voices::default(),
         };
         let owner = Owner {
             growing,
             recorder: self.recorder.clone(),
             transcoder: self.transcoder.clone(),
             sound: media.sound.clone(),
+            voices: media.voices.clone(),
             host,
             stop: self.stop.clone(),
         };

@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::pipeline::Pipeline;
 use super::recorder::Recorder;
+use super::voices::{VoicePacket, Voices};
 use crate::error::Error;
 use crate::id::RunId;
 use crate::stream::growing::{Growing, NewChunk, Refused};
@@ -109,6 +110,8 @@ pub struct Owner {
     pub transcoder: PathBuf,
     /// ADTS for the endless address.
     pub sound: broadcast::Sender<Bytes>,
+    /// Those who have the floor.
+    pub voices: Voices,
     /// Is told when the teacher's media comes or stays away.
     pub host: HostWatch,
     /// Cancelled when the server stops.
@@ -156,6 +159,7 @@ impl Owner {
             unshown: None,
             host_present: false,
         };
+        let mut voices = self.voices.listen();
         let mut ticks = interval(CLOCK_EVERY);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -180,6 +184,7 @@ impl Owner {
                     Some(output) => self.take(&mut state, output).await,
                     None => self.run_ended(&mut state),
                 },
+                packet = voices.hear() => state.hear(packet),
                 _ = ticks.tick() => self.tick(&mut state).await,
                 done = some(&mut state.recording) => {
                     state.recording = None;
@@ -406,6 +411,17 @@ impl Owner {
 }
 
 impl State {
+    /// Without a run nobody would hear it; a child that is so far behind hears the next packet.
+    fn hear(&self, packet: VoicePacket) {
+        if let Some(run) = &self.run {
+            let voice = Input::Voice {
+                speaker: packet.speaker,
+                data: packet.data.into(),
+            };
+            let _ = run.pipeline.inputs.try_send(voice);
+        }
+    }
+
     fn leave(&mut self, id: RunId) {
         if let Some(run) = self.run.as_mut().filter(|run| run.id == id) {
             // Another socket may have taken the run over already.

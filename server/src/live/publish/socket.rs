@@ -9,10 +9,12 @@ use millet_manifest::live::Input;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout};
 
-use super::wire::{LONGEST_MESSAGE, Media, PublishAnswer, PublisherMessage, RunKind, config};
+use super::wire::{self, LONGEST_MESSAGE, Media, PublishAnswer, PublisherMessage, RunKind, config};
+use crate::allowance::Allowance;
 use crate::id::RunId;
 use crate::live::media::ClassMedia;
 use crate::live::media::owner::{Ask, NotNow, Publishing};
+use crate::live::media::voices::Listener;
 
 /// The first message must come within this time.
 const HELLO_WITHIN: Duration = Duration::from_secs(10);
@@ -118,7 +120,7 @@ async fn publish(
         bytes: Allowance::new(BYTES_AT_ONCE, BYTES_EACH_SECOND),
         messages: Allowance::new(MESSAGES_AT_ONCE, MESSAGES_EACH_SECOND),
     };
-    let end = connection.run(socket).await;
+    let end = connection.run(socket, media.voices.listen()).await;
     drop(connection);
     // An owner that ended needs no word.
     let _ = media.asks.send(Ask::Left { run }).await;
@@ -135,7 +137,7 @@ struct Connection {
 }
 
 impl Connection {
-    async fn run(&mut self, socket: &mut WebSocket) -> Farewell {
+    async fn run(&mut self, socket: &mut WebSocket, mut voices: Listener) -> Farewell {
         let welcome = PublishAnswer::Welcome {
             timeline_ms: self.publishing.timeline_ms,
             next: self.publishing.next.load(Ordering::Relaxed),
@@ -159,6 +161,12 @@ impl Connection {
                         Ok(answer) => vec![answer],
                         Err(end) => return end,
                     }
+                }
+                packet = voices.hear() => {
+                    if socket.send(Message::Binary(wire::voice(&packet))).await.is_err() {
+                        return GONE;
+                    }
+                    continue;
                 }
                 _ = ticks.tick() => vec![self.ack()],
                 message = socket.recv() => {
@@ -290,30 +298,4 @@ async fn say_farewell(
 fn text(message: &PublishAnswer) -> Message {
     // Strings and numbers always serialise.
     Message::Text(serde_json::to_string(message).unwrap_or_default().into())
-}
-
-/// How much a publisher may still send.
-struct Allowance {
-    most: f64,
-    each_second: f64,
-    left: f64,
-    at: Instant,
-}
-
-impl Allowance {
-    fn new(most: f64, each_second: f64) -> Self {
-        Self {
-            most,
-            each_second,
-            left: most,
-            at: Instant::now(),
-        }
-    }
-
-    fn take(&mut self, amount: f64, now: Instant) -> bool {
-        let earned = now.duration_since(self.at).as_secs_f64() * self.each_second;
-        self.at = now;
-        self.left = (self.left + earned).min(self.most) - amount;
-        self.left >= 0.0
-    }
 }

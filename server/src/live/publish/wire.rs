@@ -2,11 +2,13 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use bytes::{BufMut as _, Bytes, BytesMut};
 use millet_manifest::live::{AudioConfig, Input, MediaFrame, VideoConfig};
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
 use crate::id::RunId;
+use crate::live::media::voices::VoicePacket;
 
 /// Name in `Sec-WebSocket-Protocol`.
 pub const SUBPROTOCOL: &str = "millet.publish.v1";
@@ -136,6 +138,20 @@ impl Media {
         };
         (!payload.is_empty()).then_some(Self { number, input })
     }
+}
+
+/// Kind of a binary message of the server: a packet of Opus of somebody who has the floor.
+const VOICE: u8 = 4;
+
+/// A voice as the publisher hears it.
+#[must_use]
+pub fn voice(packet: &VoicePacket) -> Bytes {
+    let mut message = BytesMut::with_capacity(HEADER_BYTES + packet.data.len());
+    message.put_slice(&[VOICE, 0, 0, 0]);
+    message.put_u32(packet.speaker);
+    message.put_i64(0);
+    message.put_slice(&packet.data);
+    message.freeze()
 }
 
 /// The configuration as the transcoder takes it; `None` when it is malformed.

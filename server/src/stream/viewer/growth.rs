@@ -47,7 +47,7 @@ impl Viewer {
             }
             let newest = cursor::at(&index, own, edge_ms.saturating_sub(LIVE_START_MS));
             if newest > lane.place() {
-                lane.skip_to(newest);
+                lane.skip_to(&index, newest);
             }
         }
     }
@@ -72,7 +72,7 @@ impl Viewer {
             self.rung = lesser;
             self.rung_from = place.segment;
             self.adapt.put(lesser);
-            self.video.switch(self.ladder.rungs()[lesser].video);
+            self.video.switch(&self.index, self.ladder.rungs()[lesser].video);
             self.vouched = None;
             self.say_rung(RungReason::Bandwidth);
         }

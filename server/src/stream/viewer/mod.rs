@@ -104,8 +104,8 @@ impl Viewer {
             epoch: start.epoch,
             rung,
             rung_from: 0,
-            audio: Lane::new(None, Place::default()),
-            video: Lane::new(None, Place::default()),
+            audio: Lane::new(&index, None, Place::default()),
+            video: Lane::new(&index, None, Place::default()),
             credit: if index.grows() {
                 Credit::live(start.bandwidth_bps)
             } else {
@@ -225,7 +225,7 @@ impl Viewer {
             } else {
                 &mut self.video
             };
-            *lane = Lane::new(lane.rendition(), lane.place());
+            lane.init_unsent();
         }
     }
 
@@ -295,13 +295,13 @@ impl Viewer {
         let had_pictures = self.video.rendition().is_some();
         self.rung = rung;
         self.rung_from = segment;
-        self.video.switch(self.ladder.rungs()[rung].video);
+        self.video.switch(&self.index, self.ladder.rungs()[rung].video);
         if !had_pictures {
             let next = Place { segment, part: 0 };
             match *self.index {
                 // What the pause left out is still there for whoever goes back.
-                Index::Closed(_) => self.video.jump(next),
-                Index::Growing(_) => self.video.skip_to(next),
+                Index::Closed(_) => self.video.jump(&self.index, next),
+                Index::Growing(_) => self.video.skip_to(&self.index, next),
             }
         }
         self.say_rung(reason);
@@ -370,10 +370,10 @@ impl Viewer {
         self.buffer_ms = 0;
         self.vouched = None;
         if let Some(audio) = self.audio.rendition() {
-            self.audio.jump(cursor::at(&self.index, audio, position_ms));
+            self.audio.jump(&self.index, cursor::at(&self.index, audio, position_ms));
         }
         if let Some(video) = self.video.rendition() {
-            self.video.jump(cursor::at(&self.index, video, position_ms));
+            self.video.jump(&self.index, cursor::at(&self.index, video, position_ms));
             self.rung_from = self.video.place().segment;
         }
     }

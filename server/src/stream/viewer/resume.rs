@@ -24,34 +24,34 @@ impl Viewer {
             let held = resume.and_then(|r| held(r.audio_sequence, r.audio_part));
             // The audio lane has one rendition, so the chunk that is held is one of it.
             self.audio = match held {
-                None => Lane::new(Some(audio), cursor::at(&self.index, audio, position_ms)),
+                None => Lane::new(&self.index, Some(audio), cursor::at(&self.index, audio, position_ms)),
                 Some(held) => Lane::behind(&self.index, audio, audio, held),
             };
         }
         let Some(video) = rung.video else { return };
         let held = resume.and_then(|r| held(r.video_sequence, r.video_part));
         self.video = match (held, last) {
-            (None, _) => Lane::new(Some(video), cursor::at(&self.index, video, position_ms)),
+            (None, _) => Lane::new(&self.index, Some(video), cursor::at(&self.index, video, position_ms)),
             // All of the rung before was received before the receipt that names this one.
             (Some(held), Some((_, from))) if held.segment < from => {
                 let next = Place {
                     segment: from,
                     part: 0,
                 };
-                let mut lane = Lane::new(Some(video), next);
+                let mut lane = Lane::new(&self.index, Some(video), next);
                 if matches!(*self.index, Index::Growing(_)) {
                     // What lies between may have been left out.
-                    lane.skip_to(next);
+                    lane.skip_to(&self.index, next);
                 }
                 lane
             }
             (Some(held), Some((last, from))) => {
                 let own = self.ladder.rungs()[last].video.unwrap_or(video);
                 self.rung_from = from;
-                let lane = Lane::behind(&self.index, video, own, held);
-                let begins = lane.at_cut() && self.begins(self.rung, lane.place().segment);
+                let next = cursor::after(&self.index, own, held);
+                let begins = next.part == 0 && self.begins(self.rung, next.segment);
                 if own == video || begins {
-                    lane
+                    Lane::behind(&self.index, video, own, held)
                 } else {
                     // In the middle of a group of pictures only its own rendition can follow.
                     self.rung = last;
@@ -65,7 +65,7 @@ impl Viewer {
                     .index
                     .segment(video, held.segment)
                     .map_or(position_ms, |segment| segment.start_ms);
-                Lane::new(Some(video), cursor::at(&self.index, video, start_ms))
+                Lane::new(&self.index, Some(video), cursor::at(&self.index, video, start_ms))
             }
         };
     }

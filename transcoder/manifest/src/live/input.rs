@@ -21,6 +21,13 @@ pub enum Input {
     AudioFrame(MediaFrame),
     /// Bytes of a `WebM`, fragmented MP4 or FLV stream, in order.
     Container(Vec<u8>),
+    /// A packet of Opus of somebody who has the floor; it is heard with the class's sound.
+    Voice {
+        /// Tells voices apart.
+        speaker: u32,
+        /// As the encoder made it.
+        data: Vec<u8>,
+    },
     /// The timeline's clock; cuts are made by it when nothing else arrives.
     Clock {
         /// Milliseconds since the class was opened.
@@ -106,6 +113,10 @@ impl Record for Input {
             Self::Container(bytes) => (5, vec![bytes.as_slice().into()]),
             Self::Clock { now_ms } => (6, vec![now_ms.to_be_bytes().to_vec().into()]),
             Self::End => (7, Vec::new()),
+            Self::Voice { speaker, data } => {
+                let head = speaker.to_be_bytes().to_vec();
+                (8, vec![head.into(), data.as_slice().into()])
+            }
         }
     }
 
@@ -120,6 +131,13 @@ impl Record for Input {
                 now_ms: Fields::new(kind, body).i64()?,
             },
             7 => Self::End,
+            8 => {
+                let mut fields = Fields::new(kind, body);
+                Self::Voice {
+                    speaker: fields.u32()?,
+                    data: fields.rest(),
+                }
+            }
             _ => return Err(RecordError::UnknownKind(kind)),
         })
     }

@@ -38,6 +38,7 @@ fn input() -> impl Strategy<Value = Input> {
         frame().prop_map(Input::AudioFrame),
         any::<Vec<u8>>().prop_map(Input::Container),
         any::<i64>().prop_map(|now_ms| Input::Clock { now_ms }),
+        any::<(u32, Vec<u8>)>().prop_map(|(speaker, data)| Input::Voice { speaker, data }),
         Just(Input::End),
     ]
 }

@@ -1,0 +1,242 @@
+//! What is watched on a connection: the viewer, the right to it, and the room beside it.
+
+use std::sync::Arc;
+
+use axum::extract::ws::{Message, Utf8Bytes};
+use bytes::Bytes;
+use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
+use tokio::sync::watch;
+
+use super::super::begin::{self, Begun};
+use super::super::frame::Frame;
+use super::super::growing::Growing;
+use super::super::index::Index;
+use super::super::rooms::{self, Following};
+use super::super::viewer::Viewer;
+use super::super::wire::{PlayedInterval, ServerMessage};
+use super::super::{Streams, segments};
+use super::Who;
+use crate::error::Error;
+use crate::id::{PlaySessionId, TimelineId};
+use crate::learning::access::MayWatch;
+use crate::learning::evidence::Claim;
+use crate::learning::evidence::credit::{Account, Verdict};
+use crate::people::session;
+
+/// A frame with its payload.
+pub(super) type Read = BoxFuture<'static, (Frame, Result<Bytes, Error>)>;
+/// What became of intervals that a client reported.
+pub(super) type Crediting = BoxFuture<'static, Result<Verdict, Error>>;
+
+/// See the module.
+pub(super) struct Watching {
+    pub(super) viewer: Viewer,
+    right: MayWatch,
+    session: PlaySessionId,
+    growing: Option<Arc<Growing>>,
+    /// Of the timeline, if it grows.
+    pub(super) index: Option<watch::Receiver<Arc<Index>>>,
+    /// In the room, if there is one.
+    pub(super) seat: Option<rooms::Seat>,
+}
+
+impl Watching {
+    /// Begins to watch, and the answer to `hello`.
+    pub(super) fn begin(begun: Begun, session: PlaySessionId) -> (Self, ServerMessage) {
+        let watching = Self {
+            viewer: begun.viewer,
+            right: begun.right,
+            session,
+            index: begun.growing.as_ref().map(|growing| growing.index()),
+            growing: begun.growing,
+            seat: begun.seat,
+        };
+        (watching, begun.welcome)
+    }
+
+    /// Which timeline.
+    pub(super) fn timeline(&self) -> TimelineId {
+        self.right.timeline()
+    }
+
+    /// The message that all viewers of a growing timeline share, if this frame is one.
+    pub(super) fn shared(&self, frame: &Frame) -> Option<Message> {
+        let message = self.growing.as_ref()?.message(&frame.header)?;
+        Some(Message::Binary(message))
+    }
+
+    /// Reads the payload of a frame.
+    pub(super) fn read(&self, segments: &segments::Segments, frame: Frame) -> Read {
+        let (segments, growing) = (segments.clone(), self.growing.clone());
+        let timeline = self.timeline();
+        async move {
+            let payload = match &growing {
+                Some(growing) => segments.growing(growing, &frame).await,
+                None => segments.payload(timeline, &frame).await,
+            };
+            (frame, payload)
+        }
+        .boxed()
+    }
+
+    /// A receipt for what was delivered so far.
+    pub(super) async fn receipt(&self, streams: &Streams) -> Result<ServerMessage, Error> {
+        let receipt = begin::sign(streams, &self.viewer, self.right).await?;
+        Ok(ServerMessage::Receipt { receipt })
+    }
+
+    /// Words of the room that wait.
+    pub(super) fn heard(&mut self) -> Option<Utf8Bytes> {
+        self.seat.as_mut()?.says.try_recv().ok()
+    }
+
+    pub(super) fn grow(&mut self, index: Arc<Index>, streams: &Streams) {
+        let ended = !index.grows();
+        self.viewer.grow(index);
+        if ended {
+            self.say_how_far(streams);
+        }
+    }
+
+    pub(super) fn say_how_far(&mut self, streams: &Streams) {
+        if let Some(growing) = &self.growing {
+            let live = growing.live(streams.evidence.now());
+            self.viewer.say(ServerMessage::Live { live });
+        }
+    }
+
+    /// The room is over for this viewer, or they were sent out; whether they may watch what is left.
+    pub(super) async fn leave_room(&mut self, streams: &Streams) -> Result<(), Error> {
+        self.seat = None;
+        let mut connection = streams.db.read().await?;
+        MayWatch::prove(&mut connection, self.right.account(), self.timeline()).await?;
+        Ok(())
+    }
+
+    /// Whether there is a room; one that cannot take more just now answers nothing, and the client asks
+    /// again.
+    pub(super) fn act(&self, request: serde_json::Value) -> bool {
+        match &self.seat {
+            Some(seat) => {
+                if seat.acts.try_send(request).is_err() {
+                    metrics::counter!("millet_room_acts_dropped_total").increment(1);
+                }
+                true
+            }
+            None => false,
+        }
+    }
+
+    pub(super) fn tell_room(&self, buffer_ms: u64) {
+        if let Some(seat) = &self.seat {
+            seat.follows.send_replace(Following {
+                rung: self.viewer.rung().0.to_owned(),
+                behind_ms: self.viewer.behind_ms(),
+                stuck: buffer_ms == 0,
+            });
+        }
+    }
+
+    /// Takes up what a receipt of the same account and timeline shows; any other is ignored.
+    pub(super) async fn learn(
+        &mut self,
+        streams: &Streams,
+        receipt: Option<&str>,
+    ) -> Result<(), Error> {
+        let Some(token) = receipt else { return Ok(()) };
+        if let Some(receipt) = begin::read(streams, self.right, token).await? {
+            self.viewer.learn(&receipt.delivered);
+        }
+        Ok(())
+    }
+
+    /// Has what was played credited.
+    pub(super) fn credit(
+        &self,
+        streams: &Streams,
+        who: &Who,
+        intervals: &[PlayedInterval],
+    ) -> Crediting {
+        let claims: Vec<Claim> = intervals
+            .iter()
+            .map(|interval| Claim {
+                id: interval.id,
+                from_ms: interval.from_ms,
+                until_ms: interval.until_ms,
+                rate_permille: interval.rate_permille,
+            })
+            .collect();
+        let delivered = self.viewer.delivered().clone();
+        let (right, session) = (self.right, self.session);
+        let duration_ms = i64::try_from(self.viewer.duration_ms()).unwrap_or(i64::MAX);
+        let (streams, device) = (streams.clone(), who.device);
+        let session_hash = who.session_hash.clone();
+        async move {
+            // A learner may have signed out or left the course since the connection began.
+            let mut connection = streams.db.read().await?;
+            if !session::holds(&mut connection, &session_hash, streams.evidence.now()).await? {
+                return Err(Error::SignInNeeded);
+            }
+            let right = MayWatch::prove(&mut connection, right.account(), right.timeline()).await?;
+            drop(connection);
+            let account = Account {
+                right,
+                session,
+                device,
+                duration_ms,
+                delivered: &delivered,
+            };
+            streams.evidence.credit(&account, &claims).await
+        }
+        .boxed()
+    }
+
+    /// Tells the client what was credited.
+    pub(super) fn answer(&mut self, verdict: Verdict) {
+        self.viewer.say(ServerMessage::Credited {
+            ids: verdict.credited,
+            watched_permille: verdict.watched_permille,
+        });
+        for (id, reason) in verdict.refused {
+            let word = reason.word();
+            metrics::counter!("millet_refused_intervals_total", "reason" => word).increment(1);
+            self.viewer.say(ServerMessage::RefusedInterval {
+                id,
+                reason: word.to_owned(),
+            });
+        }
+        if verdict.outcome.lesson_completed {
+            self.viewer.say(ServerMessage::Completed {
+                lesson: true,
+                course: verdict.outcome.course_completed,
+            });
+        }
+    }
+
+    /// Kept for a client that comes back without a receipt.
+    pub(super) async fn remember(&self, streams: &Streams) {
+        let delivered = self.viewer.delivered().clone();
+        let kept = Arc::new((self.right.account(), self.timeline(), delivered));
+        streams.recent.insert(self.session, kept).await;
+    }
+}
+
+/// The next index of a timeline that grows; for ever when it does not. `None`: nobody feeds it any more.
+pub(super) async fn grown(index: &mut Option<watch::Receiver<Arc<Index>>>) -> Option<Arc<Index>> {
+    match index {
+        Some(index) => {
+            index.changed().await.ok()?;
+            Some(index.borrow_and_update().clone())
+        }
+        None => std::future::pending().await,
+    }
+}
+
+/// What the room says next; for ever when there is none. `None`: the client must leave.
+pub(super) async fn said(seat: &mut Option<rooms::Seat>) -> Option<Utf8Bytes> {
+    match seat {
+        Some(seat) => seat.says.recv().await,
+        None => std::future::pending().await,
+    }
+}
