@@ -15,7 +15,14 @@ fn encoder(recording: &std::path::Path, url: &str) -> Child {
     Command::new("ffmpeg")
         .args(["-nostdin", "-v", "error", "-re", "-stream_loop", "-1", "-i"])
         .arg(recording)
-        .args(["-vf", "scale=640:360,fps=15", "-c:v", "libx264", "-preset", "ultrafast"])
+        .args([
+            "-vf",
+            "scale=640:360,fps=15",
+            "-c:v",
+            "libx264",
+            "-preset",
+            "ultrafast",
+        ])
         .args(["-g", "30", "-c:a", "aac", "-b:a", "48k", "-f", "flv", url])
         .stdin(Stdio::null())
         .stderr(Stdio::null())

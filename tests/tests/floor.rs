@@ -119,7 +119,7 @@ impl Member {
             me: ParticipantId::new(),
         };
         let room = member.words("room").await;
-        member.me = serde_json::from_value(room["snapshot"]["me"].clone()).unwrap();
+        member.me = serde_json::from_value(room["room"]["me"].clone()).unwrap();
         member
     }
 
@@ -188,7 +188,10 @@ async fn whoever_has_the_floor_is_heard_and_nobody_else() {
     for _ in 1..20 {
         assert_eq!(voice(&mut desk).await.0, second);
     }
-    assert!(began.elapsed() >= Duration::from_millis(1_000), "in a flood");
+    assert!(
+        began.elapsed() >= Duration::from_millis(1_000),
+        "in a flood"
+    );
 
     // The floor ends while somebody speaks.
     leads.act(Act::TakeFloor { from: learner.me }).await;
@@ -216,10 +219,7 @@ async fn strange_speakers_are_refused() {
         socket
     };
     let mut silent = begin(SpeechKind::Live).await;
-    silent
-        .send(Message::binary(vec![0xff, 63]))
-        .await
-        .unwrap();
+    silent.send(Message::binary(vec![0xff, 63])).await.unwrap();
     assert_eq!(hear(&mut silent).await, problem("malformed"), "no packet");
 
     let mut large = begin(SpeechKind::Live).await;

@@ -152,8 +152,9 @@ impl Growing {
         let before = segments.iter().rev().find_map(|own| own.chunks.last());
         let in_order = before.is_none_or(|before| before.start_ms < chunk.start_ms);
         // Without the pictures before it, one that is no keyframe cannot be decoded.
-        let follows = before
-            .is_some_and(|before| before.start_ms + before.duration_ms + TOUCH_MS >= chunk.start_ms);
+        let follows = before.is_some_and(|before| {
+            before.start_ms + before.duration_ms + TOUCH_MS >= chunk.start_ms
+        });
         let hangs = kind != Kind::Audio && !chunk.keyframe && !follows;
         if !in_order || hangs {
             return Err(Refused::Order);

@@ -41,7 +41,11 @@ impl Voices {
         parameters: codec::Parameters,
         packet: &mut Packet,
     ) -> Result<bool, Error> {
-        let voice = match self.voices.iter().position(|voice| voice.speaker == speaker) {
+        let voice = match self
+            .voices
+            .iter()
+            .position(|voice| voice.speaker == speaker)
+        {
             Some(known) => &mut self.voices[known],
             None => {
                 self.voices.retain(Voice::is_heard);

@@ -44,9 +44,14 @@ fn with(mut sent: Vec<Sent>, voice: Vec<Sent>) -> Vec<Sent> {
 fn a_voice_is_heard_beside_the_teacher() {
     let quiet = "-f lavfi -i anullsrc=r=48000:cl=mono -shortest";
     let loud = heard(&with(silent_class(8, quiet), spoken(3, 3_000, 2)));
-    let within = |from: usize, until: usize| loud[from..until].iter().filter(|v| **v > 0.02).count();
+    let within =
+        |from: usize, until: usize| loud[from..until].iter().filter(|v| **v > 0.02).count();
     assert_eq!(within(0, 290), 0, "before");
-    assert!(within(300, 560) > 180, "while it speaks: {}", within(300, 560));
+    assert!(
+        within(300, 560) > 180,
+        "while it speaks: {}",
+        within(300, 560)
+    );
     assert_eq!(within(600, 780), 0, "after");
 }
 

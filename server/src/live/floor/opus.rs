@@ -20,7 +20,9 @@ pub fn duration_us(packet: &[u8]) -> Option<u32> {
         _ => u32::from(packet.get(1)? & 0x3f),
     };
     let duration_us = frame_us * frames;
-    (1..=LONGEST_US).contains(&duration_us).then_some(duration_us)
+    (1..=LONGEST_US)
+        .contains(&duration_us)
+        .then_some(duration_us)
 }
 
 #[cfg(test)]

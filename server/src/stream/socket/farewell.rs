@@ -26,7 +26,8 @@ pub(super) const NO_HELLO: Farewell = farewell(1008, None, "no hello in time");
 pub(super) const TOO_MANY_MESSAGES: Farewell = farewell(1008, None, "too many messages");
 pub(super) const TOO_MANY_REFUSED: Farewell = farewell(1008, None, "too many refused intervals");
 pub(super) const SIGNED_OUT: Farewell = farewell(1008, Some("sign_in_needed"), "signed out");
-pub(super) const SEAT_TAKEN: Farewell = farewell(1008, Some("too_many_connections"), "too many connections");
+pub(super) const SEAT_TAKEN: Farewell =
+    farewell(1008, Some("too_many_connections"), "too many connections");
 pub(super) const STOPPING: Farewell = farewell(1012, None, "restart");
 pub(super) const TRY_LATER: Farewell = farewell(1013, None, "try again later");
 /// The other side is gone: nothing is said.

@@ -72,7 +72,8 @@ impl Viewer {
             self.rung = lesser;
             self.rung_from = place.segment;
             self.adapt.put(lesser);
-            self.video.switch(&self.index, self.ladder.rungs()[lesser].video);
+            self.video
+                .switch(&self.index, self.ladder.rungs()[lesser].video);
             self.vouched = None;
             self.say_rung(RungReason::Bandwidth);
         }

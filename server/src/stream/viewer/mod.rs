@@ -295,7 +295,8 @@ impl Viewer {
         let had_pictures = self.video.rendition().is_some();
         self.rung = rung;
         self.rung_from = segment;
-        self.video.switch(&self.index, self.ladder.rungs()[rung].video);
+        self.video
+            .switch(&self.index, self.ladder.rungs()[rung].video);
         if !had_pictures {
             let next = Place { segment, part: 0 };
             match *self.index {
@@ -370,10 +371,12 @@ impl Viewer {
         self.buffer_ms = 0;
         self.vouched = None;
         if let Some(audio) = self.audio.rendition() {
-            self.audio.jump(&self.index, cursor::at(&self.index, audio, position_ms));
+            self.audio
+                .jump(&self.index, cursor::at(&self.index, audio, position_ms));
         }
         if let Some(video) = self.video.rendition() {
-            self.video.jump(&self.index, cursor::at(&self.index, video, position_ms));
+            self.video
+                .jump(&self.index, cursor::at(&self.index, video, position_ms));
             self.rung_from = self.video.place().segment;
         }
     }

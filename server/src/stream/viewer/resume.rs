@@ -24,14 +24,22 @@ impl Viewer {
             let held = resume.and_then(|r| held(r.audio_sequence, r.audio_part));
             // The audio lane has one rendition, so the chunk that is held is one of it.
             self.audio = match held {
-                None => Lane::new(&self.index, Some(audio), cursor::at(&self.index, audio, position_ms)),
+                None => Lane::new(
+                    &self.index,
+                    Some(audio),
+                    cursor::at(&self.index, audio, position_ms),
+                ),
                 Some(held) => Lane::behind(&self.index, audio, audio, held),
             };
         }
         let Some(video) = rung.video else { return };
         let held = resume.and_then(|r| held(r.video_sequence, r.video_part));
         self.video = match (held, last) {
-            (None, _) => Lane::new(&self.index, Some(video), cursor::at(&self.index, video, position_ms)),
+            (None, _) => Lane::new(
+                &self.index,
+                Some(video),
+                cursor::at(&self.index, video, position_ms),
+            ),
             // All of the rung before was received before the receipt that names this one.
             (Some(held), Some((_, from))) if held.segment < from => {
                 let next = Place {
@@ -65,7 +73,11 @@ impl Viewer {
                     .index
                     .segment(video, held.segment)
                     .map_or(position_ms, |segment| segment.start_ms);
-                Lane::new(&self.index, Some(video), cursor::at(&self.index, video, start_ms))
+                Lane::new(
+                    &self.index,
+                    Some(video),
+                    cursor::at(&self.index, video, start_ms),
+                )
             }
         };
     }
