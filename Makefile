@@ -6,6 +6,8 @@ export DEV_TOOLS ?= /usr/local/lib/millet-tools
 export PATH := $(DEV_TOOLS)/bin:$(PATH)
 # Name (or part of it) of the tests to run: make test T=chain
 T ?=
+# Parts to measure: make bench B="lessons glass"
+B ?=
 
 .PHONY: help run test lint bench fmt
 
@@ -13,7 +15,7 @@ help:
 	@echo "make run    build, and serve a demonstration at http://127.0.0.1:8080"
 	@echo "make test   run every test, or those that match: make test T=name"
 	@echo "make lint   check form, lints, licences and types"
-	@echo "make bench  measure speed beside nginx"
+	@echo "make bench  measure speed beside peers, or parts of it: make bench B=fanout"
 	@echo "make fmt    format"
 
 run:
@@ -37,7 +39,7 @@ lint:
 bench:
 	@.ci/install bench
 	cargo build --release --workspace
-	./target/release/bench
+	./target/release/bench $(B)
 
 fmt:
 	cargo fmt --all

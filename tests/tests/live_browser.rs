@@ -2,16 +2,49 @@
 
 use std::time::Duration;
 
-use millet_tests::kit::{Browser, Class, Engines, Link, Server, Storage, Village, until};
+use millet_tests::kit::{
+    Browser, Class, Engines, Link, Server, Storage, Village, Visitor, media, until,
+};
+use reqwest::Method;
+use reqwest::multipart::{Form, Part};
 
 const DELAY: Duration = Duration::from_millis(100);
+/// Of a phone far from its mast.
+const FAR: Duration = Duration::from_millis(300);
 
-async fn school() -> (Storage, Server, Class) {
+/// Measures in the page how much sound was played, and how often it stood still while it should play.
+const METER: &str = "
+    const video = document.querySelector('video');
+    window.played = 0;
+    window.stalls = [];
+    let [head, wall] = [video.currentTime, performance.now()];
+    setInterval(() => {
+      const now = performance.now();
+      const moved = video.currentTime - head;
+      if (moved > 0 && moved < 1 && !video.paused) window.played += moved;
+      if (moved !== 0) [head, wall] = [video.currentTime, now];
+      else if (now - wall > 400 && window.stalls.at(-1)?.wall !== wall) window.stalls.push({ head, wall });
+    }, 50);
+    return true;";
+
+async fn school() -> (Storage, Village, Server, Class) {
     let storage = Engines::Embedded.storage().await;
     let village = Village::found(storage.db().await).await;
     let server = Server::start(&storage).await;
     let class = Class::schedule(&village).await;
-    (storage, server, class)
+    (storage, village, server, class)
+}
+
+/// Three slides, shown one after the other by the teacher's buttons.
+async fn add_slides(server: &Server, class: &Class) {
+    let teacher = Visitor::signed_in(server.address, "teacher").await;
+    let mut form = Form::new();
+    for slide in media::slides(3) {
+        form = form.part("file", Part::bytes(slide).file_name("bees.png"));
+    }
+    let request = teacher.request(Method::POST, &class.path("/decks"));
+    let answer = request.multipart(form).send().await.unwrap();
+    assert_eq!(answer.status(), 303);
 }
 
 /// A teacher who is on the air.
@@ -31,6 +64,7 @@ async fn learner(server: &Server, link: &Link, class: &Class) -> Browser {
     let learner = Browser::phone().await;
     learner.sign_in(&server.url(""), "student").await;
     learner.open(&link.url(&class.path(""))).await;
+    learner.run(METER).await;
     learner.click("[data-do=toggle]").await;
     learner
         .wait(
@@ -43,7 +77,7 @@ async fn learner(server: &Server, link: &Link, class: &Class) -> Browser {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn browser_class_reaches_a_learner_at_300_kbit_with_moving_pictures_and_words() {
-    let (_storage, server, class) = school().await;
+    let (_storage, _village, server, class) = school().await;
     let teacher = host(&server, &class).await;
     let link = Link::to(server.address, 300_000, DELAY).await;
     let learner = learner(&server, &link, &class).await;
@@ -85,4 +119,82 @@ async fn read(browser: &Browser, words: &str) {
         browser.text().await.contains(words).then_some(())
     })
     .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn browser_class_teaches_at_64_kbit_with_unbroken_sound_slides_board_and_stills() {
+    let (_storage, village, server, class) = school().await;
+    let teacher = host(&server, &class).await;
+    add_slides(&server, &class).await;
+    teacher.find("[data-choose=deck] option:nth-child(2)").await;
+    let decks = teacher.find("[data-choose=deck]").await;
+    decks.select_by_index(1).await.unwrap();
+    let link = Link::to(server.address, 64_000, FAR).await;
+    let learner = learner(&server, &link, &class).await;
+    learner
+        .wait(
+            "the slide",
+            "const slide = document.querySelector('img[data-slide]'); return slide.complete && slide.naturalWidth > 300",
+        )
+        .await;
+    // What the teacher draws appears over it.
+    teacher.draw("canvas[data-board]").await;
+    learner
+        .wait(
+            "the line",
+            "const board = document.querySelector('canvas[data-board]'); \
+             const seen = board.getContext('2d').getImageData(0, 0, board.width, board.height).data; \
+             return seen.some((value) => value > 0)",
+        )
+        .await;
+    learner
+        .wait(
+            "stills",
+            "const video = document.querySelector('video'); \
+             return video.videoHeight > 0 && video.getVideoPlaybackQuality().totalVideoFrames > 3",
+        )
+        .await;
+    learner
+        .run("window.stalls = []; window.until = window.played + 30; return true")
+        .await;
+    learner
+        .wait("30 seconds of sound", "return window.played > window.until")
+        .await;
+    let stalls = learner.run("return window.stalls").await;
+    assert_eq!(stalls.as_array().unwrap().len(), 0, "{stalls}");
+    learner.picture("live-64").await;
+
+    // A cut of 20 s: the page says so, comes back by itself and goes on.
+    link.cut();
+    learner.find("[data-place=link-lost]:not([hidden])").await;
+    tokio::time::sleep(Duration::from_secs(20)).await;
+    learner.picture("live-cut").await;
+    link.heal();
+    learner
+        .run("window.until = window.played + 5; return true")
+        .await;
+    learner
+        .wait("sound after the cut", "return window.played > window.until")
+        .await;
+    assert!(!learner.has("[data-place=link-lost]:not([hidden])").await);
+
+    // What was played is credited: all of it, and no more.
+    learner.click("[data-do=toggle]").await;
+    let played = learner.run("return window.played").await.as_f64().unwrap();
+    until("evidence", Duration::from_secs(40), || async {
+        let mut connection = village.db.read().await.unwrap();
+        let (credited,): (i64,) = sqlx::query_as(
+            "select cast(coalesce(sum(until_ms - from_ms), 0) as bigint) from watch_interval where account_id = $1",
+        )
+        .bind(village.student)
+        .fetch_one(&mut *connection)
+        .await
+        .unwrap();
+        let missing = played - credited as f64 / 1_000.0;
+        (missing.abs() < 2.0).then_some(())
+    })
+    .await;
+    teacher.close().await;
+    learner.close().await;
+    server.kill().await;
 }

@@ -22,7 +22,7 @@ pub const SOUND_BYTES: usize = 1_100;
 /// Pictures of one fragment: 100 kbit/s.
 pub const VIDEO_BYTES: usize = 6_300;
 /// Viewers at a time.
-const VIEWERS: [usize; 3] = [1_000, 5_000, 9_000];
+const VIEWERS: [usize; 3] = [1_000, 5_000, 10_000];
 /// Every tenth viewer reads nothing.
 const STALLED: usize = 10;
 /// Time that is measured, after everybody is there.

@@ -4,6 +4,7 @@
 
 pub mod fanout;
 pub mod frames;
+pub mod glass;
 pub mod nginx;
 pub mod pages;
 mod peers;
@@ -26,9 +27,29 @@ use nginx::Nginx;
 /// Length of the lecture that everything is measured with, seconds.
 const LECTURE_S: u32 = 120;
 
+/// Measures the parts that are named, or all: `lessons`, `glass`, `fanout`.
+///
+/// # Panics
+/// When a server or a client fails.
+pub async fn run(parts: &[String]) {
+    let wanted = |part: &str| parts.is_empty() || parts.iter().any(|named| named == part);
+    println!("{}\n", machine());
+    if wanted("lessons") {
+        Bench::start().await.run().await;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    if wanted("glass") {
+        glass::run(folder.path()).await;
+    }
+    if wanted("fanout") {
+        fanout::run(folder.path()).await;
+    }
+}
+
 /// One lesson, served by Millet and as HLS by nginx.
-pub struct Bench {
-    storage: Storage,
+struct Bench {
+    // Holds the folder.
+    _storage: Storage,
     village: Village,
     server: Server,
     course: Course,
@@ -40,7 +61,7 @@ impl Bench {
     ///
     /// # Panics
     /// When a program is missing or the lesson is not prepared.
-    pub async fn start() -> Self {
+    async fn start() -> Self {
         let storage = Engines::Embedded.storage().await;
         let village = Village::found(storage.db().await).await;
         let server = Server::start(&storage).await;
@@ -49,7 +70,7 @@ impl Bench {
         let prepared = prepared(&storage, &course);
         let nginx = Nginx::start(&storage.folder().join("nginx"), &prepared).await;
         Self {
-            storage,
+            _storage: storage,
             village,
             server,
             course,
@@ -57,18 +78,16 @@ impl Bench {
         }
     }
 
-    /// Measures everything and prints it.
+    /// Measures lessons and prints.
     ///
     /// # Panics
     /// When a client fails.
-    pub async fn run(self) {
-        println!("{}\n", machine());
+    async fn run(self) {
         pages::run(&self.server, &self.nginx).await;
         let learners = self.learners(viewers::VIEWERS).await;
         viewers::run(&self.server, &self.nginx, &self.course, learners).await;
         frames::run(&self.server, &self.nginx, &self.course).await;
         assert!(self.server.stop().await, "the server did not stop in order");
-        fanout::run(self.storage.folder()).await;
     }
 
     /// Learners of the course with sessions; `student` of the village is one more.

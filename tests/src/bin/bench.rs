@@ -1,6 +1,7 @@
-//! `make bench`: speed and memory beside nginx. Figures, not a test.
+//! `make bench`: speed and memory beside peers. Figures, not a test.
 
 #[tokio::main]
 async fn main() {
-    millet_tests::bench::Bench::start().await.run().await;
+    let parts: Vec<String> = std::env::args().skip(1).collect();
+    millet_tests::bench::run(&parts).await;
 }

@@ -4,6 +4,9 @@ use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
+use fantoccini::actions::{
+    InputSource as _, MOUSE_BUTTON_LEFT, MouseActions, PenActions, PointerAction,
+};
 use fantoccini::elements::Element;
 use fantoccini::{Client, ClientBuilder, Locator};
 use hyper_util::client::legacy::connect::HttpConnector;
@@ -20,7 +23,24 @@ const PATIENCE: Duration = Duration::from_secs(90);
 /// A browser of its own, with its driver.
 pub struct Browser {
     client: Client,
-    _driver: Child,
+    driver: Child,
+}
+
+impl Drop for Browser {
+    fn drop(&mut self) {
+        let driver = self.driver.id().and_then(|id| i32::try_from(id).ok());
+        if let Some(group) = driver {
+            // SAFETY: the driver leads a process group of its own and was not waited for, so the group is
+            // still its own. A test that failed must not leave a browser behind that slows the others.
+            #[allow(
+                unsafe_code,
+                reason = "tokio kills the driver alone, not what it started"
+            )]
+            unsafe {
+                libc::kill(-group, libc::SIGKILL);
+            }
+        }
+    }
 }
 
 impl Browser {
@@ -38,12 +58,24 @@ impl Browser {
         Self::with(&devices).await
     }
 
+    /// The same with a clip (MJPEG) as the camera.
+    pub async fn with_camera_of(clip: &Path) -> Self {
+        let clip = format!("--use-file-for-fake-video-capture={}", clip.display());
+        let devices = [
+            "--use-fake-device-for-media-stream",
+            "--use-fake-ui-for-media-stream",
+            &clip,
+        ];
+        Self::with(&devices).await
+    }
+
     async fn with(more: &[&str]) -> Self {
         let mut driver = Command::new("chromedriver")
             .arg("--port=0")
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .kill_on_drop(true)
+            .process_group(0)
             .spawn()
             .expect("chromedriver: run `make test`");
         let mut lines = BufReader::new(driver.stdout.take().unwrap()).lines();
@@ -97,10 +129,7 @@ impl Browser {
             .connect(&format!("http://127.0.0.1:{port}"))
             .await
             .unwrap();
-        Self {
-            client,
-            _driver: driver,
-        }
+        Self { client, driver }
     }
 
     /// The driver's client, for what is not here.
@@ -152,9 +181,62 @@ impl Browser {
             .unwrap();
     }
 
+    /// Draws a stroke across the middle of an element with a pen.
+    pub async fn draw(&self, css: &str) {
+        let element = self.find(css).await;
+        let step = Some(Duration::from_millis(80));
+        let mut stroke = PenActions::new("pen".into())
+            .then(PointerAction::MoveToElement {
+                element,
+                duration: step,
+                x: -60.0,
+                y: 0.0,
+            })
+            .then(PointerAction::Down {
+                button: MOUSE_BUTTON_LEFT,
+            });
+        for down in [10.0, -10.0, 10.0, -10.0] {
+            stroke = stroke.then(PointerAction::MoveBy {
+                duration: step,
+                x: 25.0,
+                y: down,
+            });
+        }
+        let stroke = stroke.then(PointerAction::Up {
+            button: MOUSE_BUTTON_LEFT,
+        });
+        self.client.perform_actions(stroke).await.unwrap();
+    }
+
+    /// Presses an element for so long.
+    pub async fn hold(&self, css: &str, time: Duration) {
+        let element = self.find(css).await;
+        let press = MouseActions::new("mouse".into())
+            .then(PointerAction::MoveToElement {
+                element,
+                duration: None,
+                x: 0.0,
+                y: 0.0,
+            })
+            .then(PointerAction::Down {
+                button: MOUSE_BUTTON_LEFT,
+            })
+            .then(PointerAction::Pause { duration: time })
+            .then(PointerAction::Up {
+                button: MOUSE_BUTTON_LEFT,
+            });
+        self.client.perform_actions(press).await.unwrap();
+    }
+
     /// Runs a script's body and returns what it returns.
     pub async fn run(&self, script: &str) -> Value {
         self.client.execute(script, Vec::new()).await.unwrap()
+    }
+
+    /// The same with an argument.
+    pub async fn run_with(&self, script: &str, argument: &str) -> Value {
+        let arguments = vec![Value::from(argument)];
+        self.client.execute(script, arguments).await.unwrap()
     }
 
     /// Waits until a script returns something true.
@@ -207,6 +289,6 @@ impl Browser {
 
     /// Closes the browser.
     pub async fn close(self) {
-        self.client.close().await.unwrap();
+        self.client.clone().close().await.unwrap();
     }
 }

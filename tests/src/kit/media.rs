@@ -93,3 +93,37 @@ pub fn lecture(folder: &Path, seconds: u32) -> PathBuf {
     );
     path
 }
+
+/// Slides as PNG files: a title over a block of colour.
+///
+/// # Panics
+/// When ffmpeg fails.
+#[must_use]
+pub fn slides(count: u32) -> Vec<Vec<u8>> {
+    let folder = tempfile::tempdir().unwrap();
+    let slide = |number: u32| {
+        let path = folder.path().join(format!("{number}.png"));
+        let draw = format!(
+            "drawbox=x=0:y=0:w=1280:h=110:color=0x1f6f50:t=fill,\
+             drawtext=text='Slide {number} of a lesson':x=90:y=300:fontsize=64:fontcolor=black"
+        );
+        let from = "color=c=0xf7f4ea:s=1280x720";
+        let path_text = path.to_str().unwrap();
+        let arguments = [
+            "-v",
+            "error",
+            "-f",
+            "lavfi",
+            "-i",
+            from,
+            "-vf",
+            &draw,
+            "-frames:v",
+            "1",
+            path_text,
+        ];
+        run("ffmpeg", &arguments);
+        std::fs::read(&path).unwrap()
+    };
+    (1..=count).map(slide).collect()
+}

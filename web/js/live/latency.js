@@ -8,17 +8,17 @@
 
 /** What a learner may choose. */
 export const RANGES = /** @type {Record<string, Range>} */ ({
-  close: { lowMs: 1200, highMs: 4000 },
+  close: { lowMs: 1000, highMs: 2600 },
   steady: { lowMs: 20_000, highMs: 30_000 },
   patient: { lowMs: 45_000, highMs: 60_000 },
 });
 
 /** Further behind than this, running faster takes too long: whoever wants the present jumps. */
 const JUMP_MS = 20_000;
-/** Each stall asks for more distance, each calm minute for less. */
+/** Each stall asks for more distance, each calm time for less. */
 const STRETCH = 1.5;
 const MOST_STRETCH = 4;
-const CALM_MS = 60_000;
+const CALM_MS = 20_000;
 /** Farthest from the present that stalls may push. */
 const LONGEST_MS = 60_000;
 /** Seeking instead of running faster costs a visible jump: only when it brings this much. */
@@ -52,7 +52,7 @@ export class Latency {
 
   /** @returns {Range} */
   range() {
-    const { lowMs, highMs } = RANGES[this.name] ?? { lowMs: 1200, highMs: 4000 };
+    const { lowMs, highMs } = RANGES[this.name] ?? { lowMs: 1000, highMs: 2600 };
     const low = Math.min(lowMs * this.stretch, LONGEST_MS / 2);
     return {
       lowMs: Math.max(lowMs, low),

@@ -116,7 +116,8 @@ impl Viewer {
     /// The best rung up to `wanted` whose pictures begin with a keyframe at a segment: in a timeline that
     /// grows a rendition may have been left out there, or have none. The present rung if none does.
     pub(super) fn beginning_at(&self, wanted: usize, segment: usize) -> usize {
-        if matches!(*self.index, Index::Closed(_)) {
+        // Without pictures so far there is nothing that they must follow: the lane waits for a keyframe.
+        if matches!(*self.index, Index::Closed(_)) || self.video.rendition().is_none() {
             return wanted;
         }
         let begins = |rung: &usize| self.begins(*rung, segment);

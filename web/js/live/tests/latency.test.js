@@ -10,17 +10,17 @@ const steer = (latency, change) => latency.steer({ ...calm, ...change });
 
 test("inside the range time runs as it is", () => {
   assert.deepEqual(steer(new Latency(), {}), { rate: 1, seekMs: null });
-  assert.deepEqual(steer(new Latency(), { headMs: 96_500, storedMs: 3000 }), { rate: 1, seekMs: null });
+  assert.deepEqual(steer(new Latency(), { headMs: 97_500, storedMs: 2000 }), { rate: 1, seekMs: null });
 });
 
 test("behind the range it hurries, until the middle is reached", () => {
   const latency = new Latency();
-  assert.equal(steer(latency, { headMs: 95_500, storedMs: 4000 }).rate, 1.05);
-  // Back in the range but not yet in its middle: a border would make it flutter.
   assert.equal(steer(latency, { headMs: 96_500, storedMs: 3000 }).rate, 1.05);
-  assert.equal(steer(latency, { headMs: 97_500, storedMs: 2400 }).rate, 1);
-  assert.equal(steer(latency, { headMs: 96_500, storedMs: 3000 }).rate, 1);
-  assert.equal(steer(new Latency(), { headMs: 94_000, storedMs: 5000 }).rate, 1.1);
+  // Back in the range but not yet in its middle: a border would make it flutter.
+  assert.equal(steer(latency, { headMs: 97_800, storedMs: 1800 }).rate, 1.05);
+  assert.equal(steer(latency, { headMs: 98_300, storedMs: 1400 }).rate, 1);
+  assert.equal(steer(latency, { headMs: 97_800, storedMs: 1800 }).rate, 1);
+  assert.equal(steer(new Latency(), { headMs: 95_000, storedMs: 4500 }).rate, 1.1);
   assert.equal(steer(new Latency(), { headMs: 90_000, storedMs: 9000 }).rate, 1.25);
 });
 
@@ -30,23 +30,23 @@ test("it never hurries through what is not stored", () => {
 
 test("far behind, one jumps to the present and another sees everything", () => {
   const far = { headMs: 40_000, storedMs: 20_000 };
-  assert.deepEqual(steer(new Latency(), far), { rate: 1, seekMs: 98_800 });
+  assert.deepEqual(steer(new Latency(), far), { rate: 1, seekMs: 99_000 });
   assert.deepEqual(steer(new Latency(), { ...far, all: true }), { rate: 1.25, seekMs: null });
 });
 
 test("Safari seeks within its store instead, and only when it is worth it", () => {
   const behind = { runs: false, headMs: 92_000, storedMs: 7600 };
-  assert.deepEqual(steer(new Latency(), behind), { rate: 1, seekMs: 97_400 });
+  assert.deepEqual(steer(new Latency(), behind), { rate: 1, seekMs: 98_200 });
   assert.deepEqual(steer(new Latency(), { ...behind, storedMs: 2000 }), { rate: 1, seekMs: null });
 });
 
 test("stalls ask for distance, calm gives it back, and there is an end to both", () => {
   const latency = new Latency();
   for (let stall = 0; stall < 9; stall += 1) latency.stalled(1000);
-  assert.deepEqual(latency.range(), { lowMs: 4800, highMs: 16_000 });
+  assert.deepEqual(latency.range(), { lowMs: 4000, highMs: 10_400 });
   assert.equal(steer(latency, { headMs: 90_000, storedMs: 9000 }).rate, 1);
   for (let minute = 1; minute < 9; minute += 1) steer(latency, { wallMs: 1000 + minute * 61_000 });
-  assert.deepEqual(latency.range(), { lowMs: 1200, highMs: 4000 });
+  assert.deepEqual(latency.range(), { lowMs: 1000, highMs: 2600 });
 });
 
 test("a patient learner begins further back and is never pushed beyond a minute", () => {
