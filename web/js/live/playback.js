@@ -218,9 +218,11 @@ export class LivePlayback extends Playback {
     const now = performance.now();
     const { video, session } = this;
     const headMs = this.headMs();
-    if (this.targetMs !== null || video.seeking) return;
+    if (this.targetMs !== null) return;
+    // A seek into what then was left out would wait for ever.
     const toMs = video.readyState > 2 && this.buffers.playing !== "none" ? null : this.holeEnd(headMs);
     if (toMs !== null) return this.place(toMs);
+    if (video.seeking) return;
     this.countStall(now);
     const { rate, seekMs } = this.latency.steer({
       edgeMs: this.edgeMs(),

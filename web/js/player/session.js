@@ -67,6 +67,8 @@ export class Session {
     this.epoch = 0;
     /** A seek that waits for the welcome. */
     this.seekLater = false;
+    /** What the hello of this connection asked for. */
+    this.said = { pinned: "auto", left: /** @type {number | null} */ (null) };
     this.link = new Link(url, {
       hello: () => this.hello(),
       control: (message) => this.control(message),
@@ -83,6 +85,7 @@ export class Session {
     this.acknowledgedBytes = 0;
     this.welcomed = false;
     this.seekLater = false;
+    this.said = { pinned: this.pinned, left: this.leftBytes() };
     return {
       type: "hello",
       timeline: this.timeline,
@@ -90,7 +93,7 @@ export class Session {
       position_ms: Math.round(this.missingMs(this.user.headMs()) ?? this.user.headMs()),
       codecs: codecs(),
       pin: this.pinned === "auto" ? null : this.pinned,
-      budget_bytes: this.leftBytes(),
+      budget_bytes: this.said.left,
       resume: this.resume(),
       receipt: this.recall("receipt"),
       live: this.user.live(),
@@ -141,6 +144,8 @@ export class Session {
   frame(frame, bytes) {
     this.usedBytes += bytes;
     this.receivedBytes += bytes;
+    // It was raised before the word of its end came.
+    this.budgetReached = false;
     // What an older seek asked for is late: paid, but of no use.
     if (frame.kind === "init" || frame.epoch === this.epoch) this.lanes[frame.lane].add(frame);
     this.acknowledgeIn(ACK_MS);
@@ -179,6 +184,7 @@ export class Session {
         this.welcomed = true;
         this.keep("receipt", message.receipt);
         this.sendPlayed();
+        this.sayChanges();
         if (this.seekLater) this.seek(this.user.headMs());
         break;
       case "rung":
@@ -214,6 +220,14 @@ export class Session {
         this.user.other(message);
     }
     this.user.changed();
+  }
+
+  /** What the learner chose while the hello was on its way. */
+  sayChanges() {
+    const { pinned, left } = this.said;
+    if (this.leftBytes() !== left) this.link.send({ type: "budget", bytes: this.leftBytes() });
+    if (this.pinned === pinned) return;
+    this.link.send({ type: "pin", rung: this.pinned === "auto" ? null : this.pinned });
   }
 
   /** @param {import("./protocol.js").Interval} interval */

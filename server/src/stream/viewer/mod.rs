@@ -24,6 +24,8 @@ pub const MOST_BUFFER_MS: u64 = 60_000;
 const RELAXED_MS: u64 = 40_000;
 /// The audio lane is ahead of the video lane by this much: when the link breaks, sound lasts longer.
 const AUDIO_LEAD_MS: u64 = 4_000;
+/// This near to the edge of a timeline that grows is the present.
+const PRESENT_MS: u64 = 6_000;
 /// Time over which the cost of a rung is looked up.
 const OUTLOOK_MS: u64 = 30_000;
 
@@ -236,11 +238,19 @@ impl Viewer {
         }
     }
 
-    /// The lane whose chunk is due first; sound first among equals, and a little ahead.
+    /// The lane whose chunk is due first; sound first among equals, and a little ahead. Of the present
+    /// sound goes first however old the keyframe is with which pictures must begin.
     fn pick(&self) -> Option<Which> {
         let start = |lane: &Lane| lane.peek(&self.index).map(|(.., chunk)| chunk.start_ms);
+        let present_ms = if self.index.grows() {
+            self.index.duration_ms().saturating_sub(PRESENT_MS)
+        } else {
+            u64::MAX
+        };
         match (start(&self.audio), start(&self.video)) {
-            (Some(audio), Some(video)) if audio <= video.saturating_add(AUDIO_LEAD_MS) => {
+            (Some(audio), Some(video))
+                if audio <= video.saturating_add(AUDIO_LEAD_MS) || audio >= present_ms =>
+            {
                 Some(Which::Audio)
             }
             (_, Some(_)) => Some(Which::Video),
