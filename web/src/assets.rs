@@ -46,14 +46,17 @@ static SOURCES: &[Asset] = files! {
     "live/class.js" => "../js/live/class.js", "text/javascript; charset=utf-8";
     "live/classroom.js" => "../js/live/classroom.js", "text/javascript; charset=utf-8";
     "live/dom.js" => "../js/live/dom.js", "text/javascript; charset=utf-8";
+    "live/ease.js" => "../js/live/ease.js", "text/javascript; charset=utf-8";
     "live/floor.js" => "../js/live/floor.js", "text/javascript; charset=utf-8";
     "live/floor_link.js" => "../js/live/floor_link.js", "text/javascript; charset=utf-8";
     "live/latency.js" => "../js/live/latency.js", "text/javascript; charset=utf-8";
     "live/lead.js" => "../js/live/lead.js", "text/javascript; charset=utf-8";
+    "live/lines.js" => "../js/live/lines.js", "text/javascript; charset=utf-8";
     "live/microphone.js" => "../js/live/microphone.js", "text/javascript; charset=utf-8";
     "live/microphone_worklet.js" => "../js/live/microphone_worklet.js", "text/javascript; charset=utf-8";
     "live/outbox.js" => "../js/live/outbox.js", "text/javascript; charset=utf-8";
     "live/pages.js" => "../js/live/pages.js", "text/javascript; charset=utf-8";
+    "live/paint.js" => "../js/live/paint.js", "text/javascript; charset=utf-8";
     "live/people.js" => "../js/live/people.js", "text/javascript; charset=utf-8";
     "live/playback.js" => "../js/live/playback.js", "text/javascript; charset=utf-8";
     "live/polls.js" => "../js/live/polls.js", "text/javascript; charset=utf-8";

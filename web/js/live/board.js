@@ -3,32 +3,16 @@
 
 import { makeUuid } from "../player/evidence.js";
 import { button, onClick, place, show } from "./dom.js";
+import { FAR } from "./lines.js";
+import { clean, paintLine, paintPage } from "./paint.js";
 import { draws, leads, myself, shownPage } from "./state.js";
-import { FAR, Pen, decode } from "./strokes.js";
+import { Pen } from "./strokes.js";
 
-/** @typedef {import("./strokes.js").Point} Point */
-/** @typedef {import("./types.js").Line} Line */
+/** @typedef {import("./lines.js").Point} Point */
 
-/** Readable on paper; the names stand in the page. */
-export const PALETTE = [
-  "#1d2420",
-  "#b3261e",
-  "#1f6f50",
-  "#1d4f9e",
-  "#b85c00",
-  "#6a3d9a",
-  "#7a4a21",
-  "#f2c230",
-];
 /** The pointer moves at most this often. */
 const POINT_EVERY_MS = 120;
 const POINTER_STEP = 60;
-
-/**
- * Decoding a piece again for each picture would warm a phone.
- * @type {WeakMap<Line, { count: number, lines: Point[][] }>}
- */
-const decoded = new WeakMap();
 
 /** @param {import("./types.js").Context} context */
 export function mountBoard({ root, room }) {
@@ -52,19 +36,13 @@ export function mountBoard({ root, room }) {
 
   const draw = () => {
     asked = 0;
-    const { clientWidth, clientHeight } = canvas;
-    const scale = Math.min(2, devicePixelRatio || 1);
-    const [w, h] = [Math.round(clientWidth * scale), Math.round(clientHeight * scale)];
-    if (canvas.width !== w || canvas.height !== h) Object.assign(canvas, { width: w, height: h });
-    paint.clearRect(0, 0, w, h);
+    const [w, h] = clean(canvas, paint);
     const { state } = room;
     if (!state) return;
     const page = shownPage(state);
-    for (const line of state.pages[page]?.lines ?? []) {
-      for (const points of linesOf(line)) stroke(paint, points, line.colour, line.width, w, h);
-    }
+    paintPage(paint, state.pages[page]?.lines ?? [], w, h);
     for (const each of own.values()) {
-      if (each.page === page) stroke(paint, each.points, each.colour, each.width, w, h);
+      if (each.page === page) paintLine(paint, each.points, each.colour, each.width, w, h);
     }
     if (state.pointer) dot(paint, state.pointer, w, h);
   };
@@ -185,47 +163,6 @@ function forget(own, state, pen, room) {
   for (const id of own.keys()) {
     if (id !== pen?.id && !waiting.has(id)) own.delete(id);
   }
-}
-
-/** @param {Line} line */
-function linesOf(line) {
-  const known = decoded.get(line);
-  if (known?.count === line.pieces.length) return known.lines;
-  const lines = line.joined
-    ? line.pieces.flatMap(decode)
-    : [line.pieces.flatMap((piece) => decode(piece).flat())];
-  decoded.set(line, { count: line.pieces.length, lines });
-  return lines;
-}
-
-/**
- * @param {CanvasRenderingContext2D} paint @param {readonly Point[]} points
- * @param {number} colour @param {number} width thousandths of the page @param {number} w @param {number} h
- */
-function stroke(paint, points, colour, width, w, h) {
-  const [first, ...more] = points.map(([x, y]) => /** @type {Point} */ ([(x / FAR) * w, (y / FAR) * h]));
-  if (!first) return;
-  const ink = PALETTE[colour] ?? "#1d2420";
-  const thick = Math.max(1, (width / 1000) * w);
-  paint.beginPath();
-  if (more.length === 0) {
-    paint.fillStyle = ink;
-    paint.arc(first[0], first[1], thick / 2, 0, 2 * Math.PI);
-    paint.fill();
-    return;
-  }
-  paint.strokeStyle = ink;
-  paint.lineWidth = thick;
-  paint.lineCap = "round";
-  paint.lineJoin = "round";
-  paint.moveTo(first[0], first[1]);
-  // Through the middles: corners of a simplified line look drawn again.
-  for (const [index, [x, y]] of more.entries()) {
-    const next = more[index + 1];
-    if (next) paint.quadraticCurveTo(x, y, (x + next[0]) / 2, (y + next[1]) / 2);
-    else paint.lineTo(x, y);
-  }
-  paint.stroke();
 }
 
 /**

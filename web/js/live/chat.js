@@ -2,7 +2,7 @@
 /** What people write. */
 
 import { element, field, form, keyed, place, show, typed, write } from "./dom.js";
-import { groupOf, leads, myself } from "./state.js";
+import { groupShown, leads, myself } from "./state.js";
 
 /** @typedef {import("./room.js").ChatLine} ChatLine */
 
@@ -24,7 +24,7 @@ export function mountChat({ root, room, words }) {
     const text = input.value.trim();
     const { state } = room;
     if (!text || !state) return;
-    if (room.do({ type: "chat", text, group: groupOf(state.groups, state.me) })) input.value = "";
+    if (room.do({ type: "chat", text, group: groupShown(state) })) input.value = "";
     list.scrollTop = list.scrollHeight;
   });
 
@@ -45,9 +45,12 @@ export function mountChat({ root, room, words }) {
       text: act.text,
       group: act.group,
     }));
-    keyed(list, [...state.chat, ...waiting], keyOf, (line) => row(line, state.me, leading, words, room));
+    const said = [...state.chat, ...waiting];
+    // A leader reads all groups' messages among the others, or those of the one that is looked at.
+    const read = leading && state.looking !== null ? said.filter((line) => line.group === state.looking) : said;
+    keyed(list, read, keyOf, (line) => row(line, state.me, leading, words, room));
     if (atEnd) list.scrollTop = list.scrollHeight;
-    show(place(root, "chat-empty"), state.chat.length + waiting.length === 0);
+    show(place(root, "chat-empty"), read.length === 0);
   });
 }
 

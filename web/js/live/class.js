@@ -22,9 +22,12 @@ import "../player/playback.js";
 import "../player/session.js";
 import "../player/socket.js";
 import "../player/store.js";
+import "./ease.js";
 import "./latency.js";
+import "./lines.js";
 import "./outbox.js";
 import "./pages.js";
+import "./paint.js";
 import "./state.js";
 import "./strokes.js";
 

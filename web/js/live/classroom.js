@@ -77,6 +77,14 @@ export class Classroom {
     return taken;
   }
 
+  /** A leader looks at a small group. @param {number | null} group null for everybody's board */
+  look(group) {
+    const before = this.state;
+    if (!before) return;
+    this.state = { ...before, looking: group };
+    this.changed(before);
+  }
+
   /** A connection stands. */
   welcomed() {
     this.asked = { page: -1, atMs: -Infinity };

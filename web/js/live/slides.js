@@ -2,7 +2,8 @@
 /** Slides behind the board: shown small first and sharp when the link rests; turned by leaders. */
 
 import { button, field, form, onClick, place, show, write } from "./dom.js";
-import { groupOf, leads, myself } from "./state.js";
+import { atEase, nextPicture } from "./ease.js";
+import { deckOf, groupShown, leads, myself, slidePath } from "./state.js";
 
 /** @typedef {import("./types.js").RoomState} RoomState */
 
@@ -38,7 +39,7 @@ export function mountSlides({ root, room, playback, words, tell }) {
   let sharp = "";
 
   room.onChange((state) => {
-    const grouped = groupOf(state.groups, state.me) !== null;
+    const grouped = groupShown(state) !== null;
     const path = grouped ? null : slidePath(state);
     const lines = Object.values(state.pages).some((page) => page.lines.length > 0);
     show(stage, path !== null || lines || grouped || leads(myself(state)));
@@ -59,21 +60,23 @@ export function mountSlides({ root, room, playback, words, tell }) {
     if (choice) fill(choice, state);
   });
 
-  // The link rests when the player has what it wants, or nobody plays.
+  let fetching = false;
   setInterval(() => {
     const { state } = room;
-    if (!state || document.hidden) return;
-    const rests =
-      !playback.wanted ||
-      (playback.stalledAt === 0 && playback.storedMs() >= playback.latency.range().lowMs / 2);
-    const path = rests && !sparing() ? wanted(state, fetched) : null;
+    if (!state || !atEase(moment(playback, fetching))) return;
+    const path = nextPicture(coming(state), lines(playback), fetched);
     if (!path) return;
     fetched.add(path);
+    fetching = true;
     const early = new Image();
     early.onload = () => {
+      fetching = false;
       if (image && slidePath(room.state) === path) image.src = path;
     };
-    early.onerror = () => fetched.delete(path);
+    early.onerror = () => {
+      fetching = false;
+      fetched.delete(path);
+    };
     early.src = path;
   }, REST_MS);
 
@@ -97,31 +100,32 @@ export function mountSlides({ root, room, playback, words, tell }) {
   mountUpload(root, words, tell);
 }
 
-/** Whoever asked the browser to spare data gets no picture before its time. */
-function sparing() {
-  const connection = Reflect.get(navigator, "connection");
-  return connection?.saveData === true;
+/** @param {import("./playback.js").LivePlayback} playback @param {boolean} fetching @returns {import("./ease.js").Moment} */
+function moment(playback, fetching) {
+  const { latency, session } = playback;
+  return {
+    wanted: playback.wanted,
+    storedMs: playback.storedMs(),
+    lowMs: latency.range().lowMs,
+    calm: playback.stalledAt === 0 && latency.stretch === 1,
+    saving: session.budgetBytes > 0 || Reflect.get(navigator, "connection")?.saveData === true,
+    hidden: document.hidden,
+    fetching,
+  };
 }
 
-/** @param {RoomState | null} state */
-function deckOf(state) {
-  return state?.decks.find((each) => each.id === state.slide?.[0]);
+/** Lines of the moving picture that the link carries now. @param {import("./playback.js").LivePlayback} playback */
+function lines({ session }) {
+  const rung = session.ladder?.rungs.find((each) => each.id === session.rung);
+  const picture = session.rendition(rung?.video ?? null);
+  return picture?.kind === "video" ? picture.height : 0;
 }
 
-/** @param {RoomState | null} state @returns {string | null} */
-function slidePath(state) {
-  return deckOf(state)?.pages[state?.slide?.[1] ?? -1] ?? null;
-}
-
-/**
- * The next picture worth fetching: this slide sharp, then those behind it.
- * @param {RoomState} state
- * @param {Set<string>} fetched
- */
-function wanted(state, fetched) {
-  const deck = deckOf(state) ?? state.decks[0];
-  const from = deckOf(state) ? (state.slide?.[1] ?? 0) : 0;
-  return deck?.pages.slice(from, from + 1 + AHEAD).find((path) => !fetched.has(path)) ?? null;
+/** The slide on screen and those behind it; before any is shown, the first ones. @param {RoomState} state */
+function coming(state) {
+  const shown = deckOf(state);
+  const from = shown ? (state.slide?.[1] ?? 0) : 0;
+  return (shown ?? state.decks[0])?.pages.slice(from, from + 1 + AHEAD) ?? [];
 }
 
 /** @param {import("./classroom.js").Classroom} room @param {number} by */

@@ -29,6 +29,7 @@ export function fromSnapshot({ strokes, ...room }) {
     pointer: null,
     followers: [],
     reactions: [],
+    looking: null,
     opened: true,
     removed: false,
   };
@@ -40,7 +41,10 @@ export function fromSnapshot({ strokes, ...room }) {
  * @returns {RoomState | null}
  */
 export function reduce(state, message) {
-  if (message.type === "room") return fromSnapshot(message.room);
+  if (message.type === "room") {
+    const fresh = fromSnapshot(message.room);
+    return { ...fresh, looking: known(state?.looking ?? null, fresh.groups) };
+  }
   if (!state) return null;
   switch (message.type) {
     case "event":
@@ -225,7 +229,12 @@ function grouped(state, groups) {
   const moved = groupOf(state.groups, state.me) !== groupOf(groups, state.me);
   const gone = (/** @type {number} */ page) => page >= GROUP_PAGE + (moved ? 0 : groups.length);
   const kept = Object.entries(state.pages).filter(([page]) => !gone(Number(page)));
-  return { ...state, groups, pages: Object.fromEntries(kept) };
+  return { ...state, groups, looking: known(state.looking, groups), pages: Object.fromEntries(kept) };
+}
+
+/** A group that there still is, or null. @param {number | null} group @param {string[][]} groups */
+function known(group, groups) {
+  return group !== null && group < groups.length ? group : null;
 }
 
 /** @param {RoomState} state @param {Extract<RoomMessage, { type: "board" }>} answer @returns {RoomState} */
@@ -253,11 +262,19 @@ export function missingPage(state) {
 }
 
 /**
- * The page of the board that this person sees: the small group's own, else everybody's.
+ * The small group whose board and chat this person sees: the own one, or the one that a leader looks at.
+ * @param {RoomState} state
+ */
+export function groupShown(state) {
+  return groupOf(state.groups, state.me) ?? (leads(myself(state)) ? state.looking : null);
+}
+
+/**
+ * The page of the board that this person sees: a small group's, else everybody's.
  * @param {RoomState} state
  */
 export function shownPage(state) {
-  const group = groupOf(state.groups, state.me);
+  const group = groupShown(state);
   return group === null ? state.board_page : GROUP_PAGE + group;
 }
 
@@ -272,6 +289,16 @@ export function draws(state) {
 export function groupOf(groups, who) {
   const index = groups.findIndex((members) => members.includes(who));
   return index < 0 ? null : index;
+}
+
+/** The slides of which one is shown. @param {RoomState | null} state */
+export function deckOf(state) {
+  return state?.decks.find((each) => each.id === state.slide?.[0]);
+}
+
+/** Path of the slide that is shown. @param {RoomState | null} state @returns {string | null} */
+export function slidePath(state) {
+  return deckOf(state)?.pages[state?.slide?.[1] ?? -1] ?? null;
 }
 
 /** @param {RoomState} state @returns {Person | undefined} */

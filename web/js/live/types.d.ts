@@ -46,6 +46,8 @@ export type RoomState = Omit<Snapshot, "strokes"> & {
   pointer: { x: number; y: number } | null;
   followers: Follower[];
   reactions: [Reaction, number][];
+  /** The small group that a leader looks at, null for everybody's board. */
+  looking: number | null;
   /** The class has opened. */
   opened: boolean;
   /** A leader sent this person out. */

@@ -231,3 +231,5 @@ live-said-check-fair = Enough for a small picture.
 live-said-check-voice = Enough for your voice; choose “voice only” and slides.
 live-said-check-poor = Too slow for sound. Move nearer to the antenna, or let somebody else send.
 live-said-check-unknown = The link could not be measured.
+live-groups-all = Everybody
+live-groups-look = Look at

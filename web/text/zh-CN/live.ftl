@@ -231,3 +231,5 @@ live-said-check-fair = 可发送小画面。
 live-said-check-voice = 只够声音，请选“仅声音”并用课件。
 live-said-check-poor = 太慢，声音也不稳。请靠近信号源，或请他人推送。
 live-said-check-unknown = 无法测量网络。
+live-groups-all = 全班
+live-groups-look = 查看

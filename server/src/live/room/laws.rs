@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use super::act::{Act, Deck, Event, Happened, Poll, Reaction, Role, Stroke};
+use super::act::{Act, Deck, Event, Happened, Poll, Reaction, Refusal, Role, Stroke};
 use super::board::testing::{points, stroke};
 use super::decide::{Newcomer, Outcome};
 use super::limits::{GROUP_PAGE, MOST_FLOORS, MOST_PAGE_BYTES};
@@ -384,6 +384,26 @@ fn small_groups_have_a_board_and_a_chat_of_their_own() {
     assert_eq!(chat(2).len(), 1);
     assert_eq!(chat(0).len(), 1, "leaders read along");
     assert!(chat(3).is_empty() && chat(6).is_empty());
+
+    // Leaders look at a group's board, draw on it and write to it; another group does not notice.
+    let looks = |number, page| {
+        let look = Act::LookAtBoard { page };
+        room.state.decide(who(number), &look, 0)
+    };
+    assert_eq!(looks(0, theirs), Ok(Outcome::Board(theirs)));
+    assert_eq!(looks(3, theirs), Ok(Outcome::Board(theirs)));
+    assert_eq!(looks(3, mine), Err(Refusal::NotAllowed));
+    assert_eq!(looks(0, GROUP_PAGE + 2), Err(Refusal::NotAllowed));
+    room.act(
+        0,
+        Act::Draw {
+            stroke: stroke(mine, 3),
+        },
+    );
+    room.act(0, secret("look at the red line"));
+    assert_eq!(room.state.board.lines(mine), 2);
+    let chat = |number| room.state.snapshot_for(who(number)).chat;
+    assert_eq!((chat(2).len(), chat(3).len()), (2, 0));
     room.act(0, Act::CloseGroups);
     assert_eq!(room.state.board.lines(mine), 0);
     room.check();

@@ -1,7 +1,19 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { acted, draws, fromSnapshot, groupOf, hands, leads, missingPage, myself, reduce } from "../state.js";
+import {
+  acted,
+  draws,
+  fromSnapshot,
+  groupOf,
+  groupShown,
+  hands,
+  leads,
+  missingPage,
+  myself,
+  reduce,
+  shownPage,
+} from "../state.js";
 
 const person = (id, more = {}) => ({
   id,
@@ -205,4 +217,21 @@ test("pointer, reactions and followers pass by without a place in the count", ()
   );
   assert.equal(state.sequence, 10);
   assert.equal(run([{ type: "pointer", x: null, y: null }], state).pointer, null);
+});
+
+test("a leader looks at a small group, a learner sees the own one alone", () => {
+  const groups = [["me", "an"], ["bo"]];
+  const leader = { ...fromSnapshot(snapshot({ me: "li", groups })), looking: 1 };
+  assert.equal(groupShown(leader), 1);
+  assert.equal(shownPage(leader), 1001);
+  assert.equal(missingPage(leader), 1001, "its board is asked for");
+  assert.ok(draws(leader));
+  const learner = { ...fromSnapshot(snapshot({ groups })), looking: 1 };
+  assert.equal(shownPage(learner), 1000);
+  // What is looked at outlives a new snapshot, and ends with the groups.
+  const again = reduce(leader, { type: "room", room: snapshot({ me: "li", groups }) });
+  assert.equal(again.looking, 1);
+  const ended = reduce(leader, event(20, { type: "groups", members: [] }));
+  assert.equal(ended.looking, null);
+  assert.equal(shownPage(ended), 0);
 });

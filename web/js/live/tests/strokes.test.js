@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { MOST_POINTS, Pen, decode, encode, simplify } from "../strokes.js";
+import { decode } from "../lines.js";
+import { MOST_POINTS, Pen, encode, simplify } from "../strokes.js";
 
 const through = (points) => encode(points).flatMap(decode);
 
