@@ -73,6 +73,9 @@ static SOURCES: &[Asset] = files! {
     "live/state.js" => "../js/live/state.js", "text/javascript; charset=utf-8";
     "live/strokes.js" => "../js/live/strokes.js", "text/javascript; charset=utf-8";
     "live/voices.js" => "../js/live/voices.js", "text/javascript; charset=utf-8";
+    "replay/chapters.js" => "../js/replay/chapters.js", "text/javascript; charset=utf-8";
+    "replay/replay.js" => "../js/replay/replay.js", "text/javascript; charset=utf-8";
+    "replay/story.js" => "../js/replay/story.js", "text/javascript; charset=utf-8";
     "icon.svg" => "../style/icon.svg", "image/svg+xml";
     "millet.webmanifest" => "../style/millet.webmanifest", "application/manifest+json";
 };

@@ -169,6 +169,7 @@ mod tests {
             lesson_id: "l".into(),
             title: "Wells".into(),
             player: None,
+            class: None,
             text: vec!["Dig.".into()],
             percent: 0,
             required_percent: 90,

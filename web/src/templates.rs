@@ -20,6 +20,7 @@ pub(crate) const ALL: &[(&str, &str)] = templates![
     "class_keys",
     "class_list",
     "class_player",
+    "class_record",
     "class_side",
     "class_words",
     "course",

@@ -11,7 +11,7 @@ use serde::Serialize;
 use super::{App, assets, health};
 use crate::completion;
 use crate::error::Error;
-use crate::learning::{self, lesson_routes as lessons};
+use crate::learning;
 use crate::live::{self, deck_routes as decks, guests, on_air, schedule_routes as schedule};
 use crate::people::{self, account_routes as account, admin_routes as admin};
 use crate::plans;
@@ -143,7 +143,7 @@ pub fn table() -> Vec<Route> {
         get(
             "/courses/{course_id}/lessons/{lesson_id}",
             A::CourseMember,
-            lessons::lesson_page,
+            live::lesson_page::lesson_page,
         ),
         get("/covers/{name}", A::Anyone, learning::routes::cover_picture),
         get("/learning", A::SignedIn, learning::my_routes::my_learning),
@@ -334,6 +334,16 @@ pub fn table() -> Vec<Route> {
             "/live/{class_id}/attendance",
             A::ClassLeader,
             live::routes::attendance_page,
+        ),
+        get(
+            "/live/{class_id}/replay",
+            A::ClassMember,
+            live::replay_routes::replay,
+        ),
+        post(
+            "/live/{class_id}/trim",
+            A::ClassLeader,
+            live::replay_routes::trim,
         ),
         post("/live/{class_id}/end", A::ClassLeader, live::routes::end),
         get("/live/{class_id}/publish", A::ClassLeader, on_air::publish),

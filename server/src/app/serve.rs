@@ -32,6 +32,7 @@ use crate::live::media::recorder::Recorder;
 use crate::live::on_air::OnAir;
 use crate::live::publish::rtmp;
 use crate::live::remind;
+use crate::live::replays::Replays;
 use crate::live::rooms::LiveRooms;
 use crate::objects::{Objects, ObjectsError};
 use crate::people::limit::SignInLimit;
@@ -130,6 +131,7 @@ pub async fn start(config: Config, metrics: PrometheusHandle) -> Result<Running,
         ),
         streams,
         rooms,
+        replays: Replays::new(db.clone()),
         decks: Decks::default(),
         timelines,
         objects,

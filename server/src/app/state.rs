@@ -12,6 +12,7 @@ use crate::config::Config;
 use crate::db::Db;
 use crate::live::decks::Decks;
 use crate::live::on_air::OnAir;
+use crate::live::replays::Replays;
 use crate::live::rooms::LiveRooms;
 use crate::objects::Objects;
 use crate::people::limit::SignInLimit;
@@ -36,6 +37,8 @@ pub struct App {
     pub rooms: LiveRooms,
     /// Media of open classes.
     pub on_air: OnAir,
+    /// What happened in classes that are over.
+    pub replays: Replays,
     /// Draws slides.
     pub decks: Decks,
     /// Time.

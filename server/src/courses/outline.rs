@@ -111,7 +111,10 @@ pub async fn preview(
     Ok(sqlx::query_as(
         "select lesson.id as lesson_id, module.title as module_title, \
          module.position as module_position, lesson.title, lesson.kind, lesson.body, \
-         lesson.timeline_id, coalesce(timeline.duration_ms, 0) as duration_ms from lesson \
+         lesson.timeline_id, coalesce(coalesce(timeline.shown_until_ms, timeline.duration_ms) \
+         - timeline.shown_from_ms, 0) as duration_ms, \
+         coalesce(timeline.shown_from_ms, 0) as shown_from_ms, timeline.shown_until_ms \
+         from lesson \
          join module on module.id = lesson.module_id \
          left join timeline on timeline.id = lesson.timeline_id \
          where lesson.course_id = $1 and lesson.removed_at is null and module.removed_at is null \

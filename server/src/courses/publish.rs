@@ -8,6 +8,7 @@ use crate::clock::Timestamp;
 use crate::error::Error;
 use crate::id::{CourseId, LessonId, TimelineId, VersionId};
 use crate::people::Teacher;
+use crate::timelines::trim::Trim;
 
 /// Freezes the draft of this revision into a new version and shows it to learners.
 ///
@@ -211,8 +212,11 @@ pub struct PublishedLesson {
     pub body: String,
     /// Its media.
     pub timeline_id: Option<TimelineId>,
-    /// Length of its media, 0 without any.
+    /// Length of what is shown of its media, 0 without any.
     pub duration_ms: i64,
+    /// What is shown of its media.
+    #[sqlx(flatten)]
+    pub trim: Trim,
 }
 
 /// The lessons of a version in order.
@@ -227,7 +231,10 @@ pub async fn lessons(
         "select version_lesson.lesson_id, version_lesson.module_title, \
          version_lesson.module_position, version_lesson.title, version_lesson.kind, \
          version_lesson.body, version_lesson.timeline_id, \
-         coalesce(timeline.duration_ms, 0) as duration_ms from version_lesson \
+         coalesce(coalesce(timeline.shown_until_ms, timeline.duration_ms) \
+         - timeline.shown_from_ms, 0) as duration_ms, \
+         coalesce(timeline.shown_from_ms, 0) as shown_from_ms, timeline.shown_until_ms \
+         from version_lesson \
          left join timeline on timeline.id = version_lesson.timeline_id \
          where version_lesson.version_id = $1 \
          order by version_lesson.module_position, version_lesson.position, \

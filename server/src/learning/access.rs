@@ -12,6 +12,7 @@ use crate::error::Error;
 use crate::id::{AccountId, CourseId, LessonId, TimelineId};
 use crate::people::access::path_id;
 use crate::people::{SignedIn, Teacher};
+use crate::timelines::trim::Trim;
 
 /// Proof for the course `{course_id}` of the path.
 #[derive(Clone, Debug)]
@@ -98,6 +99,8 @@ struct Shown {
     admitted_at: Option<Timestamp>,
     counts_since: Option<Timestamp>,
     barred_at: Option<Timestamp>,
+    #[sqlx(flatten)]
+    trim: Trim,
 }
 
 /// Lets an account watch a timeline that grows, as a learner whose watching counts or not.
@@ -155,6 +158,8 @@ pub struct MayWatch {
     timeline: TimelineId,
     lesson: LessonId,
     learner: bool,
+    duration_ms: i64,
+    trim: Trim,
 }
 
 impl MayWatch {
@@ -172,14 +177,9 @@ impl MayWatch {
         account: AccountId,
         timeline: TimelineId,
     ) -> Result<Self, Error> {
-        let watch = |lesson, learner| Self {
-            account,
-            timeline,
-            lesson,
-            learner,
-        };
         let shown: Option<Shown> = sqlx::query_as(
             "select timeline.lesson_id, lesson.course_id, timeline.duration_ms, \
+             timeline.shown_from_ms, timeline.shown_until_ms, \
              viewer.admitted_at, viewer.counts_since, viewer.barred_at from timeline \
              join lesson on lesson.id = timeline.lesson_id \
              left join timeline_viewer viewer on viewer.timeline_id = timeline.id \
@@ -190,6 +190,14 @@ impl MayWatch {
         .fetch_optional(&mut *connection)
         .await?;
         let shown = shown.ok_or(Error::NotFound)?;
+        let watch = |lesson, learner| Self {
+            account,
+            timeline,
+            lesson,
+            learner,
+            duration_ms: shown.duration_ms,
+            trim: shown.trim,
+        };
         let grows = shown.duration_ms == 0;
         if grows && shown.barred_at.is_some() {
             return Err(Error::NotFound);
@@ -235,6 +243,8 @@ impl MayWatch {
             timeline,
             lesson,
             learner: true,
+            duration_ms: 0,
+            trim: Trim::default(),
         }
     }
 
@@ -254,6 +264,18 @@ impl MayWatch {
     #[must_use]
     pub fn lesson(self) -> LessonId {
         self.lesson
+    }
+
+    /// Length of all of it, 0 while it grows.
+    #[must_use]
+    pub fn duration_ms(self) -> i64 {
+        self.duration_ms
+    }
+
+    /// What of it.
+    #[must_use]
+    pub fn trim(self) -> Trim {
+        self.trim
     }
 
     /// Whether watching counts: false for a teacher who looks at the own course.

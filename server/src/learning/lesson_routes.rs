@@ -1,8 +1,7 @@
-//! The lesson page: the player for a video, the words of a text.
+//! The lesson page: the player for a video, the words of a text. What a class adds to it is `live`'s.
 
-use axum::extract::{FromRef, FromRequestParts, State};
+use axum::extract::{FromRef, FromRequestParts};
 use axum::http::request::Parts;
-use axum::response::{IntoResponse as _, Redirect, Response};
 use millet_manifest::Timeline;
 use millet_web::pages::learning as pages;
 use sha2::{Digest as _, Sha256};
@@ -17,7 +16,7 @@ use crate::db::Db;
 use crate::error::Error;
 use crate::id::{AccountId, LessonId, TimelineId};
 use crate::people::access::path_id;
-use crate::people::view::View;
+use crate::timelines::trim::Trim;
 use crate::timelines::{self, Timelines};
 
 /// Proof that the lesson `{lesson_id}` of the path is one that the member of the course sees.
@@ -88,22 +87,18 @@ where
     }
 }
 
-/// `GET /courses/{course_id}/lessons/{lesson_id}`
+/// The page of a lesson. With `at_ms` it begins there, also without script.
 ///
 /// # Errors
 /// When a store fails.
-pub async fn lesson_page(
-    visible: VisibleLesson,
-    view: View,
-    State(db): State<Db>,
-    State(timelines): State<Timelines>,
-) -> Result<Response, Error> {
+pub async fn describe(
+    visible: &VisibleLesson,
+    db: &Db,
+    timelines: &Timelines,
+    at_ms: Option<i64>,
+) -> Result<pages::Lesson, Error> {
     let lesson = visible.lesson().clone();
     let account = visible.member.account();
-    if lesson.kind == "live" && lesson.duration_ms == 0 {
-        let here = visible.path();
-        return Ok(Redirect::to(&format!("{here}/live")).into_response());
-    }
     let mut connection = db.read().await?;
     let (mut percent, mut position_ms) = (0, 0);
     if let Some(timeline) = lesson.timeline_id {
@@ -122,25 +117,32 @@ pub async fn lesson_page(
             .find(|credential| credential.course_id == visible.member.course());
     }
     drop(connection);
+    let trim = lesson.trim;
     // Whoever saw the end begins again at the start.
-    if position_ms + 2_000 >= lesson.duration_ms {
+    if position_ms + 2_000 >= trim.from_ms + lesson.duration_ms {
         position_ms = 0;
     }
+    let place = Place {
+        trim,
+        position_ms: at_ms.unwrap_or(position_ms).max(trim.from_ms),
+        asked: at_ms.is_some(),
+    };
     let player = match lesson.timeline_id {
-        Some(id) => match timelines.get(id).await {
-            Ok(described) => Some(player(id, &described, account, position_ms)),
+        Some(id) => match timelines.shown(id, trim).await {
+            Ok(described) => Some(player(id, &described, account, place)),
             // A class in which nothing was recorded.
             Err(Error::NotFound) if lesson.kind == "live" => None,
             Err(error) => return Err(error),
         },
         None => None,
     };
-    view.page(&pages::Lesson {
+    Ok(pages::Lesson {
         course_id: visible.member.course().to_string(),
         course_title: visible.course_title.clone(),
         lesson_id: lesson.lesson_id.to_string(),
         title: lesson.title,
         player,
+        class: None,
         text: paragraphs(&lesson.body),
         percent,
         required_percent: visible.required_percent,
@@ -154,19 +156,64 @@ pub async fn lesson_page(
     })
 }
 
-fn player(
-    id: TimelineId,
-    timeline: &Timeline,
-    account: AccountId,
+/// Where the player begins.
+#[derive(Clone, Copy)]
+struct Place {
+    trim: Trim,
     position_ms: i64,
-) -> pages::Player {
+    /// The address says so.
+    asked: bool,
+}
+
+fn player(id: TimelineId, timeline: &Timeline, account: AccountId, place: Place) -> pages::Player {
     let number = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
+    let from_ms = place.trim.from_ms;
+    let into_s = (place.position_ms - from_ms) / 1000;
     pages::Player {
         timeline_id: id.to_string(),
         learner: opaque(account),
         duration_ms: number(timeline.duration_ms),
         duration_s: number(timeline.duration_ms.div_ceil(1000)),
-        position_ms,
+        from_ms,
+        from_s: from_ms / 1000,
+        position_ms: place.position_ms,
+        // A media fragment: files begin where the shown part does.
+        fragment: if place.asked {
+            format!("#t={into_s}")
+        } else {
+            String::new()
+        },
+        chapters: (1..)
+            .zip(&timeline.chapters)
+            .map(|(count, chapter)| {
+                let at_ms = number(chapter.start_ms);
+                let kind = if chapter.title.is_some() {
+                    "title"
+                } else {
+                    "number"
+                };
+                pages::Chapter {
+                    at_ms,
+                    at_s: at_ms / 1000,
+                    kind: kind.to_owned(),
+                    title: chapter.title.clone().unwrap_or_default(),
+                    number: count,
+                }
+            })
+            .collect(),
+        captions: timeline
+            .captions
+            .iter()
+            .map(|caption| pages::Caption {
+                path: timelines::path(id, &caption.file),
+                language: caption.language.clone().unwrap_or_default(),
+                label: caption
+                    .label
+                    .clone()
+                    .or_else(|| caption.language.clone())
+                    .unwrap_or_default(),
+            })
+            .collect(),
         poster: timeline
             .poster
             .as_ref()

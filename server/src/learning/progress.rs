@@ -8,15 +8,28 @@ use super::watched::{Interval, Intervals};
 use crate::clock::Timestamp;
 use crate::error::Error;
 use crate::id::{AccountId, LessonId, TimelineId, VersionId};
+use crate::timelines::trim::Trim;
 
 #[derive(FromRow)]
 struct Row {
     lesson_id: LessonId,
     from_ms: i64,
     until_ms: i64,
+    #[sqlx(flatten)]
+    trim: Trim,
 }
 
-/// What was watched of one timeline of a lesson.
+impl Row {
+    fn shown(&self) -> Interval {
+        let part = Interval {
+            from_ms: self.from_ms,
+            until_ms: self.until_ms,
+        };
+        part.within(self.trim)
+    }
+}
+
+/// What was watched of what one timeline of a lesson shows.
 ///
 /// # Errors
 /// When the database fails.
@@ -26,20 +39,22 @@ pub async fn of_timeline(
     lesson: LessonId,
     timeline: TimelineId,
 ) -> Result<Intervals, Error> {
-    let rows: Vec<(i64, i64)> = sqlx::query_as(
-        "select from_ms, until_ms from watch_interval \
-         where account_id = $1 and lesson_id = $2 and timeline_id = $3",
+    let rows: Vec<Row> = sqlx::query_as(
+        "select played.lesson_id, played.from_ms, played.until_ms, timeline.shown_from_ms, \
+         timeline.shown_until_ms from watch_interval played \
+         join timeline on timeline.id = played.timeline_id \
+         where played.account_id = $1 and played.lesson_id = $2 and played.timeline_id = $3",
     )
     .bind(account)
     .bind(lesson)
     .bind(timeline)
     .fetch_all(connection)
     .await?;
-    Ok(Intervals::merge(rows.into_iter().map(interval)))
+    Ok(Intervals::merge(rows.iter().map(Row::shown)))
 }
 
-/// What was watched of a lesson, of each of its timelines, with the timeline's length: a lesson may
-/// have got other media while it was watched.
+/// What was watched of a lesson, of what each of its timelines shows, with the length of that: a lesson
+/// may have got other media while it was watched.
 ///
 /// # Errors
 /// When the database fails.
@@ -48,8 +63,9 @@ pub async fn of_lesson(
     account: AccountId,
     lesson: LessonId,
 ) -> Result<Vec<(Intervals, i64)>, Error> {
-    let rows: Vec<(TimelineId, i64, i64, i64)> = sqlx::query_as(
-        "select timeline.id, timeline.duration_ms, played.from_ms, played.until_ms \
+    let rows: Vec<OfTimeline> = sqlx::query_as(
+        "select timeline.id, timeline.duration_ms, played.lesson_id, played.from_ms, \
+         played.until_ms, timeline.shown_from_ms, timeline.shown_until_ms \
          from watch_interval played join timeline on timeline.id = played.timeline_id \
          where played.account_id = $1 and played.lesson_id = $2",
     )
@@ -58,23 +74,32 @@ pub async fn of_lesson(
     .fetch_all(connection)
     .await?;
     let mut timelines: HashMap<TimelineId, (Vec<Interval>, i64)> = HashMap::new();
-    for (timeline, duration_ms, from_ms, until_ms) in rows {
-        let (parts, _) = timelines
-            .entry(timeline)
-            .or_insert_with(|| (Vec::new(), duration_ms));
-        parts.push(interval((from_ms, until_ms)));
+    for OfTimeline {
+        id,
+        duration_ms,
+        row,
+    } in rows
+    {
+        let length_ms = row.trim.length_ms(duration_ms);
+        let (parts, _) = timelines.entry(id).or_insert((Vec::new(), length_ms));
+        parts.push(row.shown());
     }
     Ok(timelines
         .into_values()
-        .map(|(parts, duration_ms)| (Intervals::merge(parts), duration_ms))
+        .map(|(parts, length_ms)| (Intervals::merge(parts), length_ms))
         .collect())
 }
 
-fn interval((from_ms, until_ms): (i64, i64)) -> Interval {
-    Interval { from_ms, until_ms }
+#[derive(FromRow)]
+struct OfTimeline {
+    id: TimelineId,
+    duration_ms: i64,
+    #[sqlx(flatten)]
+    row: Row,
 }
 
-/// What was watched of each lesson of a version, of the media that the version shows.
+/// What was watched of each lesson of a version, of what is shown of the media that the version names;
+/// times are since the begin of what is shown.
 ///
 /// # Errors
 /// When the database fails.
@@ -84,23 +109,27 @@ pub async fn of_version(
     version: VersionId,
 ) -> Result<HashMap<LessonId, Intervals>, Error> {
     let rows: Vec<Row> = sqlx::query_as(
-        "select played.lesson_id, played.from_ms, played.until_ms from version_lesson shown \
+        "select played.lesson_id, played.from_ms, played.until_ms, timeline.shown_from_ms, \
+         timeline.shown_until_ms from version_lesson shown \
          join watch_interval played on played.lesson_id = shown.lesson_id \
          and played.timeline_id = shown.timeline_id \
+         join timeline on timeline.id = shown.timeline_id \
          where shown.version_id = $1 and played.account_id = $2",
     )
     .bind(version)
     .bind(account)
     .fetch_all(connection)
     .await?;
-    let mut parts: HashMap<LessonId, Vec<Interval>> = HashMap::new();
+    let mut lessons: HashMap<LessonId, (Vec<Interval>, i64)> = HashMap::new();
     for row in rows {
-        let part = interval((row.from_ms, row.until_ms));
-        parts.entry(row.lesson_id).or_default().push(part);
+        let (parts, _) = lessons
+            .entry(row.lesson_id)
+            .or_insert((Vec::new(), row.trim.from_ms));
+        parts.push(row.shown());
     }
-    Ok(parts
+    Ok(lessons
         .into_iter()
-        .map(|(lesson, parts)| (lesson, Intervals::merge(parts)))
+        .map(|(lesson, (parts, origin_ms))| (lesson, Intervals::merge(parts).since(origin_ms)))
         .collect())
 }
 

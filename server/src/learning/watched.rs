@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::timelines::trim::Trim;
+
 /// A part of a timeline, `from_ms` inclusive, `until_ms` exclusive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Interval {
@@ -9,6 +11,17 @@ pub struct Interval {
     pub from_ms: i64,
     /// End, milliseconds.
     pub until_ms: i64,
+}
+
+impl Interval {
+    /// What of it is shown; empty when nothing is.
+    #[must_use]
+    pub fn within(self, trim: Trim) -> Self {
+        Self {
+            from_ms: self.from_ms.max(trim.from_ms),
+            until_ms: trim.end_ms(self.until_ms),
+        }
+    }
 }
 
 /// Disjoint intervals in order; what touches is one.
@@ -56,6 +69,16 @@ impl Intervals {
     pub fn covers(&self, part: Interval) -> bool {
         let at = self.0.partition_point(|own| own.from_ms <= part.from_ms);
         at > 0 && self.0[at - 1].until_ms >= part.until_ms
+    }
+
+    /// The same with times from `origin_ms` on, which nothing inside lies before.
+    #[must_use]
+    pub fn since(mut self, origin_ms: i64) -> Self {
+        for part in &mut self.0 {
+            part.from_ms -= origin_ms;
+            part.until_ms -= origin_ms;
+        }
+        self
     }
 
     /// Time inside.

@@ -11,6 +11,7 @@ use serde::Deserialize;
 
 use super::decks::{self, Decks, MOST_BYTES};
 use super::proof::{InClass, Inside, Leader};
+use super::replay_routes::OfRecording;
 use super::room::limits::MOST_DECK_PAGES;
 use super::rooms::LiveRooms;
 use super::routes::class_path;
@@ -19,7 +20,7 @@ use crate::config::Config;
 use crate::db::Db;
 use crate::error::Error;
 use crate::form::Query;
-use crate::id::DeckId;
+use crate::id::{DeckId, LiveClassId};
 use crate::objects::Objects;
 use crate::people::access::path_id;
 
@@ -90,9 +91,10 @@ fn broken(error: MultipartError) -> Error {
     }
 }
 
-/// A page of slides of the class of the path.
+/// A page of slides of the class of the path: for whoever is in it, and once it is over for whoever may
+/// watch its recording.
 pub struct SlideOfClass {
-    class: InClass<Inside>,
+    class: LiveClassId,
     deck: DeckId,
     page: usize,
 }
@@ -106,8 +108,21 @@ where
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Error> {
+        let class = match InClass::<Inside>::from_request_parts(parts, state).await {
+            Ok(proof) => proof.class(),
+            Err(refusal @ (Error::NotFound | Error::Forbidden)) => {
+                let recording = OfRecording::from_request_parts(parts, state).await?;
+                let over = recording.row().ended_at.is_some();
+                if over {
+                    recording.row().id
+                } else {
+                    return Err(refusal);
+                }
+            }
+            Err(other) => return Err(other),
+        };
         Ok(Self {
-            class: InClass::from_request_parts(parts, state).await?,
+            class,
             deck: path_id(parts, state, "deck_id").await?,
             page: path_id(parts, state, "page").await?,
         })
@@ -129,7 +144,7 @@ pub async fn slide(
     Query(wanted): Query<Wanted>,
     State(objects): State<Objects>,
 ) -> Result<Response, Error> {
-    let (class, small) = (slide.class.class(), wanted.small.is_some());
+    let (class, small) = (slide.class, wanted.small.is_some());
     let picture = decks::read(&objects, class, slide.deck, slide.page, small).await?;
     let headers = [
         (header::CONTENT_TYPE, "image/webp"),

@@ -70,6 +70,39 @@ impl SqlJournal {
     }
 }
 
+/// Everything that happened in a class, in order.
+///
+/// # Errors
+/// When the database fails or holds something else.
+pub async fn events(
+    connection: &mut AnyConnection,
+    class: LiveClassId,
+) -> Result<Vec<Event>, Error> {
+    let rows: Vec<EventRow> = sqlx::query_as(
+        "select sequence, at_ms, act_id, body from live_event where class_id = $1 \
+         order by sequence",
+    )
+    .bind(class)
+    .fetch_all(connection)
+    .await?;
+    let fault = |error: &dyn std::fmt::Display| Error::Internal(format!("an event: {error}"));
+    // A long class's journal takes a while to parse.
+    let parse = move || {
+        let number = |value: i64| u64::try_from(value).map_err(|error| fault(&error));
+        let event = |row: EventRow| {
+            Ok(Event {
+                sequence: number(row.sequence)?,
+                at_ms: number(row.at_ms)?,
+                happened: serde_json::from_str(&row.body).map_err(|error| fault(&error))?,
+            })
+        };
+        rows.into_iter().map(event).collect()
+    };
+    tokio::task::spawn_blocking(parse)
+        .await
+        .map_err(|error| Error::Internal(error.to_string()))?
+}
+
 impl Journal for SqlJournal {
     async fn load(&mut self) -> Result<Story, JournalFault> {
         let mut connection = self.db.read().await.map_err(fault)?;

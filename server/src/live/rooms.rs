@@ -177,7 +177,8 @@ impl LiveRooms {
         });
     }
 
-    fn settle(&self, class: LiveClassId) {
+    /// Looks at everybody's attendance of a class that is over.
+    pub fn settle(&self, class: LiveClassId) {
         let rooms = self.clone();
         self.inner.tasks.spawn(async move {
             let Inner {

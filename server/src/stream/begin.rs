@@ -41,7 +41,12 @@ pub async fn begin(streams: &Streams, account: AccountId, hello: Hello) -> Resul
     let growing = streams.growing.find(hello.timeline);
     let index = match &growing {
         Some(growing) => growing.index().borrow().clone(),
-        None => Arc::new(Index::Closed(streams.timelines.get(hello.timeline).await?)),
+        None => Arc::new(Index::Closed(
+            streams
+                .timelines
+                .shown(hello.timeline, right.trim())
+                .await?,
+        )),
     };
     let ladder = Ladder::of(&index, &hello.codecs).ok_or(Error::UnsupportedType)?;
     let receipt = match hello.receipt.as_deref() {
@@ -66,7 +71,9 @@ pub async fn begin(streams: &Streams, account: AccountId, hello: Hello) -> Resul
     let position_ms = if at_edge {
         index.duration_ms().saturating_sub(LIVE_START_MS)
     } else {
-        hello.position_ms
+        // What lies before is not shown.
+        let from_ms = u64::try_from(right.trim().from_ms).unwrap_or(0);
+        hello.position_ms.max(from_ms)
     };
     let start = Start {
         // Of something that the client does not hold already.

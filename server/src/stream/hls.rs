@@ -25,7 +25,7 @@ pub fn media(index: &Index, rendition: usize) -> String {
     let first = if grows {
         count.saturating_sub(WINDOW)
     } else {
-        0
+        first_shown(index)
     };
     let longest = (first..count)
         .filter_map(|number| index.segment(rendition, number))
@@ -58,6 +58,20 @@ pub fn media(index: &Index, rendition: usize) -> String {
         text.push_str("#EXT-X-ENDLIST\n");
     }
     text
+}
+
+/// The first segment of which there is anything but a still that goes on: what lies before is not shown.
+fn first_shown(index: &Index) -> usize {
+    let begins = |(own, rendition): (usize, &Rendition)| {
+        let has = |number: &usize| {
+            let segment = index.segment(own, *number);
+            segment.is_some_and(|segment| !segment.chunks.is_empty())
+        };
+        let counts = rendition.kind != Kind::Stills;
+        (0..index.segments(own)).find(has).filter(|_| counts)
+    };
+    let renditions = index.renditions().iter().enumerate();
+    renditions.filter_map(begins).min().unwrap_or(0)
 }
 
 fn parts(text: &mut String, id: &str, number: usize, segment: &Segment) {

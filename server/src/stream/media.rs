@@ -8,8 +8,9 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use futures_util::stream;
 
-use super::Streams;
 use super::live_media::{self, Wanted};
+use super::trimmed;
+use super::{Streams, hls};
 use crate::clock::Clock;
 use crate::db::Db;
 use crate::error::Error;
@@ -62,6 +63,9 @@ pub async fn file(
     {
         return Ok(response);
     }
+    if let Some(response) = trimmed::file(&streams, right, &path).await? {
+        return Ok(response);
+    }
     let key = Key::new(format!("{}/{path}", prefix(timeline))).map_err(|_| Error::NotFound)?;
     let size = objects.size(&key).await?;
     let tag = tag(timeline, size);
@@ -99,11 +103,13 @@ pub async fn file(
     let kind = media_type(&path);
     insert(&mut response, header::CONTENT_TYPE, kind);
     insert(&mut response, header::ACCEPT_RANGES, "bytes");
-    insert(
-        &mut response,
-        header::CACHE_CONTROL,
-        "private, max-age=31536000, immutable",
-    );
+    // A class may be trimmed later; its playlists are asked for anew.
+    let kept = if path == hls::MASTER || path.starts_with("live/") && kind == PLAYLIST {
+        "private, no-cache"
+    } else {
+        "private, max-age=31536000, immutable"
+    };
+    insert(&mut response, header::CACHE_CONTROL, kept);
     // A playlist may be compressed on its way, and a strong tag names exact bytes.
     if kind != PLAYLIST {
         insert(&mut response, header::ETAG, &tag);

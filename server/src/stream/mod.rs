@@ -20,6 +20,7 @@ pub mod seats;
 pub mod segments;
 pub mod socket;
 pub mod testing;
+mod trimmed;
 pub mod viewer;
 pub mod wire;
 

@@ -1,5 +1,7 @@
 //! Prepared timelines as the transcoder described them, kept in memory within a bound.
 
+pub mod trim;
+
 use std::sync::Arc;
 
 use millet_manifest::{TIMELINE_FILE, Timeline};
@@ -9,6 +11,7 @@ use crate::error::Error;
 use crate::id::TimelineId;
 use crate::jobs::prepared::prefix;
 use crate::objects::{Key, Objects};
+use trim::Trim;
 
 /// Memory for descriptions, in bytes of their JSON.
 const MOST_BYTES: u64 = 64 << 20;
@@ -17,7 +20,7 @@ const MOST_BYTES: u64 = 64 << 20;
 #[derive(Clone)]
 pub struct Timelines {
     objects: Objects,
-    cache: Cache<TimelineId, Arc<Described>>,
+    cache: Cache<(TimelineId, Trim), Arc<Described>>,
 }
 
 struct Described {
@@ -43,6 +46,29 @@ impl Timelines {
     /// # Errors
     /// [`Error::NotFound`], or when the objects fail or hold something else.
     pub async fn get(&self, id: TimelineId) -> Result<Arc<Timeline>, Error> {
+        self.shown(id, Trim::default()).await
+    }
+
+    /// The description of what is shown of one timeline.
+    ///
+    /// # Errors
+    /// As [`Timelines::get`].
+    pub async fn shown(&self, id: TimelineId, trim: Trim) -> Result<Arc<Timeline>, Error> {
+        let whole = self.described(id).await?;
+        if trim.is_whole() {
+            return Ok(whole.timeline.clone());
+        }
+        let made = async {
+            Arc::new(Described {
+                timeline: Arc::new(trim::trimmed(&whole.timeline, trim)),
+                json_bytes: whole.json_bytes,
+            })
+        };
+        let shown = self.cache.get_with((id, trim), made).await;
+        Ok(shown.timeline.clone())
+    }
+
+    async fn described(&self, id: TimelineId) -> Result<Arc<Described>, Error> {
         let load = async {
             let key = Key::new(format!("{}/{TIMELINE_FILE}", prefix(id)))?;
             let json = self.objects.get(&key).await?;
@@ -53,8 +79,8 @@ impl Timelines {
                 json_bytes: u32::try_from(json.len()).unwrap_or(u32::MAX),
             }))
         };
-        match self.cache.try_get_with(id, load).await {
-            Ok(described) => Ok(described.timeline.clone()),
+        match self.cache.try_get_with((id, Trim::default()), load).await {
+            Ok(described) => Ok(described),
             // The cache shares one error between all who waited for it.
             Err(error) => Err(match &*error {
                 Error::NotFound => Error::NotFound,

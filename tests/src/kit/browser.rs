@@ -278,6 +278,25 @@ impl Browser {
         .await;
     }
 
+    /// Barriers on the page by WCAG 2.2 AA, as axe finds them: none is an empty array.
+    ///
+    /// # Panics
+    /// When axe is missing.
+    pub async fn barriers(&self) -> Value {
+        let axe = std::fs::read_to_string(concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/../web/node_modules/axe-core/axe.min.js"
+        ))
+        .unwrap();
+        let script = format!(
+            "{axe}; const done = arguments[arguments.length - 1]; \
+             axe.run(document, {{ runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa'] }})\
+             .then(result => done(result.violations.map(v => v.id + ': ' + v.nodes.map(n => n.html).join(' | '))))"
+        );
+        let found = self.client.execute_async(&script, Vec::new()).await;
+        found.unwrap()
+    }
+
     /// Keeps a picture of the page in the folder that `TEST_PICTURES` names, if it does.
     pub async fn picture(&self, name: &str) {
         if let Some(folder) = std::env::var_os("TEST_PICTURES") {

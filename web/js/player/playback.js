@@ -26,6 +26,8 @@ export class Playback {
     this.section = section;
     this.video = video;
     this.durationMs = Number(section.dataset.durationMs ?? 0);
+    /** What is shown begins here. */
+    this.fromMs = Number(section.dataset.fromMs ?? 0);
     const outbox = new Outbox(learner, timeline, openShelf());
     this.session = new Session(streamUrl(stream), outbox, {
       headMs: () => this.headMs(),
@@ -135,14 +137,14 @@ export class Playback {
     const kept = this.session.recall("position") ?? this.section.dataset.positionMs;
     const at = Number(kept ?? 0);
     const tooLate = this.durationMs > 0 && at > this.durationMs - NEAR_END_MS;
-    return tooLate || !(at > 0) ? 0 : at;
+    return tooLate || !(at > this.fromMs) ? this.fromMs : at;
   }
 
   toggle() {
     this.wanted = !this.wanted;
     if (this.wanted) {
       this.begin();
-      if (this.video.ended) this.seek(0);
+      if (this.video.ended) this.seek(this.fromMs);
       // Called inside the gesture even without media: iPhones ask for that once.
       this.play();
     } else {
@@ -176,7 +178,7 @@ export class Playback {
 
   /** @param {number} wishMs */
   seek(wishMs) {
-    const toMs = Math.max(0, Math.min(wishMs, (this.durationMs || Infinity) - LAST_SEEK_MS));
+    const toMs = Math.max(this.fromMs, Math.min(wishMs, (this.durationMs || Infinity) - LAST_SEEK_MS));
     const { buffers, session, video } = this;
     this.look(true);
     this.drops = 0;

@@ -92,6 +92,8 @@ pub struct Lesson {
     pub title: String,
     /// The player; absent for a text lesson.
     pub player: Option<Player>,
+    /// What happened in the class that the lesson was; absent for others.
+    pub class: Option<ClassRecord>,
     /// Paragraphs of a text lesson.
     pub text: Vec<String>,
     /// Watched share, 0 to 100.
@@ -119,6 +121,10 @@ pub struct Player {
     pub duration_ms: i64,
     /// Length in whole seconds.
     pub duration_s: i64,
+    /// Where what is shown begins; the length is its end.
+    pub from_ms: i64,
+    /// The same in whole seconds.
+    pub from_s: i64,
     /// Where the learner was.
     pub position_ms: i64,
     /// Path of the poster.
@@ -129,6 +135,83 @@ pub struct Player {
     pub downloads: Vec<Download>,
     /// Pictures with their times.
     pub stills: Vec<Still>,
+    /// Media fragment of the place that the address asks for; empty without one.
+    pub fragment: String,
+    /// Places to jump to.
+    pub chapters: Vec<Chapter>,
+    /// Text tracks.
+    pub captions: Vec<Caption>,
+}
+
+/// A place to jump to.
+#[derive(Clone, Debug, Serialize)]
+pub struct Chapter {
+    /// Where it begins.
+    pub at_ms: i64,
+    /// The same in whole seconds.
+    pub at_s: i64,
+    /// Word: `title`, `number`, `start`, `slide` or `board`.
+    pub kind: String,
+    /// Title, or name of the slides; empty without one.
+    pub title: String,
+    /// Number of the chapter, slide or page of the board.
+    pub number: i64,
+}
+
+/// A text track.
+#[derive(Clone, Debug, Serialize)]
+pub struct Caption {
+    /// Path.
+    pub path: String,
+    /// BCP 47, or empty.
+    pub language: String,
+    /// Name of the track.
+    pub label: String,
+}
+
+/// What happened in a class that is a lesson now.
+#[derive(Clone, Debug, Serialize)]
+pub struct ClassRecord {
+    /// Path of the pieces of its replay, without the number of a piece.
+    pub pieces: String,
+    /// When each piece begins, in milliseconds, with spaces between.
+    pub starts: String,
+    /// Whether anything was shown or drawn.
+    pub board: bool,
+    /// Messages of the chat, in order.
+    pub chat: Vec<Said>,
+    /// Messages that are not on this page.
+    pub chat_left_out: i64,
+    /// Slides that were shown.
+    pub slides: Vec<Still>,
+    /// Which part is shown, for teachers.
+    pub trim: Option<TrimForm>,
+}
+
+/// A message of a class that is over.
+#[derive(Clone, Debug, Serialize)]
+pub struct Said {
+    /// On the timeline.
+    pub at_ms: i64,
+    /// The same in whole seconds.
+    pub at_s: i64,
+    /// Who.
+    pub name: String,
+    /// What.
+    pub text: String,
+}
+
+/// Which part of a recording is shown.
+#[derive(Clone, Debug, Serialize)]
+pub struct TrimForm {
+    /// Path of the form.
+    pub action: String,
+    /// Begin as `m:ss`; empty: as recorded.
+    pub from: String,
+    /// End as `m:ss`; empty: as recorded.
+    pub until: String,
+    /// Whether anything is left out now.
+    pub trimmed: bool,
 }
 
 /// A whole file.

@@ -33,6 +33,7 @@
 //! | `POST /live/{class_id}/say` | `text` |
 //! | `POST /live/{class_id}/answer` | `poll`, `option` |
 //! | `POST /live/{class_id}/admit` | `who` |
+//! | `POST /live/{class_id}/trim` | `from`, `until`: `m:ss` or empty, `action`: `trim`, `whole` |
 //! | `POST /live/{class_id}/decks` | multipart: `file`, a PDF or up to 100 pictures |
 //! | `POST /live/{class_id}/keys`, `POST /live/{class_id}/keys/{key_id}/revoke` | |
 //! | `POST /teach/courses/{course_id}/credentials/{credential_id}/revoke` | `reason` |

@@ -62,3 +62,6 @@ next-checksum-mismatch = None of them were kept. Send them again.
 problem-tus-version = Another version of the upload protocol is needed
 next-tus-version = Nothing was kept. Use version 1.0.0.
 conflict-demo-not-empty = The demonstration wants an empty installation; nothing was changed.
+conflict-class-goes-on = The class is not over yet; nothing was changed.
+invalid-trim-time = This is not a time. Write minutes and seconds, for example 2:30.
+invalid-trim-empty = There would be nothing left to watch; nothing was changed.

@@ -62,3 +62,6 @@ next-checksum-mismatch = 这部分没有保存，请重新发送。
 problem-tus-version = 需要另一版本的上传协议
 next-tus-version = 什么都没有保存。请使用 1.0.0 版。
 conflict-demo-not-empty = 演示内容只能装进空的系统，什么都没有改变。
+conflict-class-goes-on = 课还没有结束；没有作任何更改。
+invalid-trim-time = 这不是时间。请填写分和秒，例如 2:30。
+invalid-trim-empty = 这样就没有可看的内容了；没有作任何更改。

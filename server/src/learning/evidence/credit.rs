@@ -45,7 +45,7 @@ pub struct Verdict {
     pub credited: Vec<IntervalId>,
     /// Not credited.
     pub refused: Vec<(IntervalId, Reason)>,
-    /// Share of the timeline that was watched so far, in thousandths, rounded down.
+    /// Share of what the timeline shows that was watched so far, in thousandths, rounded down.
     pub watched_permille: i64,
     /// What the credit brought about.
     pub outcome: Outcome,
@@ -69,6 +69,11 @@ impl Evidence {
         }
         let now = self.now();
         let right = account.right;
+        // What was played before it was left out is handed in late.
+        let account = &Account {
+            duration_ms: account.duration_ms.max(right.duration_ms()),
+            ..account.clone()
+        };
         let mut transaction = self.db.write().await?;
         let tx = &mut *transaction;
         store::open_session(&mut *tx, right, account.session, account.device, now).await?;
@@ -116,8 +121,8 @@ impl Evidence {
         let watched =
             progress::of_timeline(&mut *tx, right.account(), right.lesson(), right.timeline())
                 .await?;
-        verdict.watched_permille =
-            (watched.total_ms() * 1000 / account.duration_ms.max(1)).clamp(0, 1000);
+        let length_ms = right.trim().length_ms(account.duration_ms);
+        verdict.watched_permille = (watched.total_ms() * 1000 / length_ms.max(1)).clamp(0, 1000);
         if appended {
             verdict.outcome = self
                 .watched

@@ -3,7 +3,7 @@
 //! A line is kept as it is sent: a point, then differences. A page is sent with neighbours of one colour
 //! and width joined, so that a line costs its points and six bytes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -123,10 +123,12 @@ impl Page {
         }
     }
 
-    /// Neighbours of one colour and width.
-    fn runs(&self) -> impl Iterator<Item = &[Line]> {
-        self.lines
-            .chunk_by(|a, b| (a.colour, a.width) == (b.colour, b.width))
+    /// Neighbours of one colour and width; each line of `apart` alone.
+    fn runs<'a>(&'a self, apart: &'a BTreeSet<StrokeId>) -> impl Iterator<Item = &'a [Line]> {
+        self.lines.chunk_by(|a, b| {
+            let joins = !apart.contains(&a.id) && !apart.contains(&b.id);
+            joins && (a.colour, a.width) == (b.colour, b.width)
+        })
     }
 
     /// Bytes of the page as it is sent, at most.
@@ -137,13 +139,13 @@ impl Page {
         };
         MESSAGE_BYTES
             + self
-                .runs()
+                .runs(&BTreeSet::new())
                 .map(|run| STROKE_BYTES + points(run))
                 .sum::<usize>()
     }
 
-    fn strokes(&self, page: u16) -> Vec<Stroke> {
-        self.runs()
+    fn strokes(&self, page: u16, apart: &BTreeSet<StrokeId>) -> Vec<Stroke> {
+        self.runs(apart)
             .map(|run| {
                 let mut points = Vec::new();
                 for (at, line) in run.iter().enumerate() {
@@ -230,9 +232,15 @@ impl Board {
     /// The lines of a page as they are sent.
     #[must_use]
     pub fn strokes(&self, page: u16) -> Vec<Stroke> {
+        self.strokes_apart(page, &BTreeSet::new())
+    }
+
+    /// The same, without joining the lines of `apart`: they can be taken away.
+    #[must_use]
+    pub fn strokes_apart(&self, page: u16, apart: &BTreeSet<StrokeId>) -> Vec<Stroke> {
         self.pages
             .get(&page)
-            .map(|lines| lines.strokes(page))
+            .map(|lines| lines.strokes(page, apart))
             .unwrap_or_default()
     }
 

@@ -58,6 +58,16 @@ pub const GROUPS: std::ops::RangeInclusive<u8> = 2..=20;
 /// Events of a class: a day of lively drawing. Rebuilding a room reads them all.
 pub const MOST_EVENTS: u64 = 200_000;
 
+/// A piece of a recording ends after this time, so that whoever jumps loads little before the place:
+/// half a second at 64 kbit/s in an ordinary class.
+pub const PIECE_MS: u64 = 120_000;
+/// A piece ends before its events are larger than this, as JSON.
+pub const PIECE_BYTES: usize = 48_000;
+/// Chapters of a class are this far apart at least: less is leafing.
+pub const CHAPTERS_APART_MS: u64 = 20_000;
+/// Chapters of a class: what somebody looks through.
+pub const MOST_CHAPTERS: usize = 200;
+
 /// Acts that become durable in one transaction.
 pub const ACTS_AT_ONCE: usize = 64;
 /// Questions that wait for the room's owner; who asks more waits in line.

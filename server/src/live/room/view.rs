@@ -1,7 +1,7 @@
 //! What each sees of a room. Everything that is sent to somebody goes through here.
 
 use super::act::{Act, ChatLine, Event, Happened, Person, RoomMessage, Snapshot};
-use super::limits::CHAT_SHOWN;
+use super::limits::{BOARD_PAGES, CHAT_SHOWN};
 use super::polls::without_right;
 use super::state::{Standing, State};
 use crate::id::ParticipantId;
@@ -34,6 +34,22 @@ impl Audience {
             Self::Person(person) => *person == who,
             Self::Group(members) => leads || members.contains(&who),
         }
+    }
+}
+
+/// Whether everybody who watches the recording sees this at its time: what was shown, drawn, written and
+/// announced for all. Who was there, hands, signs, polls and small groups were for those who were there.
+#[must_use]
+pub fn in_recording(happened: &Happened) -> bool {
+    let Happened::Done { act, .. } = happened else {
+        return false;
+    };
+    match act {
+        Act::ShowSlide { .. } | Act::TurnBoard { .. } | Act::Announce { .. } => true,
+        Act::Chat { group, .. } => group.is_none(),
+        Act::Draw { stroke } => stroke.page < BOARD_PAGES,
+        Act::Undo { page, .. } | Act::Wipe { page } => *page < BOARD_PAGES,
+        _ => false,
     }
 }
 

@@ -1,0 +1,197 @@
+//! Recorded classes on both engines: what is shown of them, and what of it counts.
+
+use super::proof::Leader;
+use super::replays::Replays;
+use super::room::act::{Act, Happened};
+use super::testing::World;
+use super::{attendance, store, trimming};
+use crate::completion::Completion;
+use crate::courses::{publish, store as courses};
+use crate::db::testing;
+use crate::error::Error;
+use crate::id::AccountId;
+use crate::learning::access::MayWatch;
+use crate::learning::{credentials, progress};
+use crate::timelines::trim::Trim;
+
+const MINUTE: i64 = 60_000;
+
+/// Ends the class after so many minutes and settles its attendance.
+async fn end(world: &World, minutes: i64) {
+    let mut tx = world.db.write().await.unwrap();
+    let duration_ms = minutes * MINUTE;
+    assert!(
+        store::close(&mut tx, world.class, duration_ms, world.now())
+            .await
+            .unwrap()
+    );
+    tx.commit().await.unwrap();
+    settle(world).await;
+}
+
+async fn settle(world: &World) {
+    attendance::settle(&world.db, &world.clock(), &Completion, world.class)
+        .await
+        .unwrap();
+}
+
+async fn open(world: &World) {
+    let proof = world.prove::<Leader>(world.host).await.unwrap();
+    let mut tx = world.db.write().await.unwrap();
+    store::open(&mut tx, &proof, world.now()).await.unwrap();
+    tx.commit().await.unwrap();
+}
+
+async fn trim(world: &World, trim: Trim) {
+    let proof = world.prove::<Leader>(world.host).await.unwrap();
+    let mut tx = world.db.write().await.unwrap();
+    trimming::set(&mut tx, &proof, trim).await.unwrap();
+    tx.commit().await.unwrap();
+    settle(world).await;
+}
+
+/// Credentials, completed lessons of the published version.
+async fn earned(world: &World, account: AccountId) -> (usize, usize) {
+    let mut connection = world.db.read().await.unwrap();
+    let draft = courses::draft(&mut connection, &world.course)
+        .await
+        .unwrap();
+    let version = draft.published_version_id.unwrap();
+    let done = progress::completed(&mut connection, account, version)
+        .await
+        .unwrap();
+    let own = credentials::of_account(&mut connection, account)
+        .await
+        .unwrap();
+    (own.len(), done.len())
+}
+
+#[tokio::test]
+async fn only_what_is_shown_counts_and_nobody_loses_what_was_earned() {
+    for (db, _folder) in testing::both().await {
+        let world = World::new(&db).await;
+        open(&world).await;
+        // The class takes from minute 5 to minute 15; the learner saw only that.
+        world.played(world.learner, 5 * MINUTE, 15 * MINUTE).await;
+        end(&world, 20).await;
+        assert_eq!(earned(&world, world.learner).await, (0, 0), "half of it");
+
+        let part = Trim {
+            from_ms: 5 * MINUTE,
+            until_ms: Some(15 * MINUTE),
+        };
+        trim(&world, part).await;
+        assert_eq!(earned(&world, world.learner).await, (1, 1));
+        let lesson = world.row().await.lesson_id;
+        let mut connection = db.read().await.unwrap();
+        let right = MayWatch::prove(&mut connection, world.learner, world.timeline)
+            .await
+            .unwrap();
+        assert_eq!(right.trim(), part);
+        let watched = progress::of_timeline(&mut connection, world.learner, lesson, world.timeline)
+            .await
+            .unwrap();
+        assert_eq!(watched.total_ms(), 10 * MINUTE);
+        let draft = courses::draft(&mut connection, &world.course)
+            .await
+            .unwrap();
+        let version = draft.published_version_id.unwrap();
+        let lessons = publish::lessons(&mut connection, version).await.unwrap();
+        assert_eq!(lessons[0].duration_ms, 10 * MINUTE);
+        // Times of a page's bar begin with what is shown.
+        let shown = progress::of_version(&mut connection, world.learner, version)
+            .await
+            .unwrap();
+        assert_eq!(shown[&lesson].parts()[0].from_ms, 0);
+        drop(connection);
+
+        // What lies outside was watched and is kept, but does not count now.
+        let other = Trim {
+            from_ms: 10 * MINUTE,
+            until_ms: None,
+        };
+        trim(&world, other).await;
+        let mut connection = db.read().await.unwrap();
+        let watched = progress::of_lesson(&mut connection, world.learner, lesson)
+            .await
+            .unwrap();
+        assert_eq!(watched[0].0.total_ms(), 5 * MINUTE);
+        assert_eq!(watched[0].1, 10 * MINUTE);
+        drop(connection);
+        assert_eq!(earned(&world, world.learner).await, (1, 1), "it was earned");
+
+        trim(&world, Trim::default()).await;
+        let mut connection = db.read().await.unwrap();
+        let watched = progress::of_lesson(&mut connection, world.learner, lesson)
+            .await
+            .unwrap();
+        assert_eq!(
+            (watched[0].0.total_ms(), watched[0].1),
+            (10 * MINUTE, 20 * MINUTE)
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_class_that_goes_on_is_not_trimmed() {
+    for (db, _folder) in testing::both().await {
+        let world = World::new(&db).await;
+        open(&world).await;
+        let proof = world.prove::<Leader>(world.host).await.unwrap();
+        let part = Trim {
+            from_ms: MINUTE,
+            until_ms: None,
+        };
+        let mut tx = db.write().await.unwrap();
+        let refused = trimming::set(&mut tx, &proof, part).await;
+        assert!(matches!(refused, Err(Error::Conflict("class-goes-on"))));
+    }
+}
+
+#[tokio::test]
+async fn a_recording_is_read_from_the_journal_once_the_class_is_over() {
+    for (db, _folder) in testing::both().await {
+        let world = World::new(&db).await;
+        let rooms = world.rooms().await;
+        world.open(&rooms).await;
+        let proof = world.prove::<Leader>(world.host).await.unwrap();
+        let chat = |text: &str| Act::Chat {
+            text: text.into(),
+            group: None,
+        };
+        rooms.act(&proof, chat("Good morning")).await.unwrap();
+        world.pass_ms(MINUTE);
+        let rude = rooms.act(&proof, chat("Not for the lesson")).await.unwrap();
+        let proof = world.prove::<Leader>(world.host).await.unwrap();
+        rooms
+            .act(&proof, Act::HideChat { sequence: rude })
+            .await
+            .unwrap();
+        let replays = Replays::new(db.clone());
+        let early = replays.of(&world.row().await, Trim::default()).await;
+        assert!(matches!(early, Err(Error::Conflict("class-goes-on"))));
+
+        end(&world, 2).await;
+        // Closed, but the room has not said so: nobody may keep this answer for good.
+        let row = world.row().await;
+        let open = replays.of(&row, Trim::default()).await.unwrap();
+        assert!(!open.complete);
+        rooms.ended(world.class).await.unwrap();
+        let whole = replays.of(&row, Trim::default()).await.unwrap();
+        assert!(whole.complete);
+        let texts: Vec<&str> = whole.chat.iter().map(|line| line.text.as_str()).collect();
+        assert_eq!(texts, ["Good morning"]);
+        let part = Trim {
+            from_ms: MINUTE / 2,
+            until_ms: None,
+        };
+        let part = replays.of(&row, part).await.unwrap();
+        assert!(part.chat.is_empty());
+        assert_eq!(part.pieces[0].from_ms, 30_000);
+        let mut connection = db.read().await.unwrap();
+        let events = super::journal::events(&mut connection, world.class)
+            .await
+            .unwrap();
+        assert!(matches!(events.last().unwrap().happened, Happened::Ended));
+    }
+}
