@@ -65,7 +65,8 @@ pub async fn enrol(
     began(transaction, course, account, now).await
 }
 
-/// Lets the household's measures know that somebody was enrolled.
+/// Lets the household's measures know that somebody was enrolled; of whoever comes back, what he or she
+/// watched before counts.
 ///
 /// # Errors
 /// When the database fails.
@@ -76,7 +77,10 @@ pub async fn began(
     now: Timestamp,
 ) -> Result<(), Error> {
     if let Some(who) = households::store::of_account(&mut *transaction, account).await? {
-        fulfil::began(transaction, who, course, now).await?;
+        fulfil::began(&mut *transaction, who, course, now).await?;
+    }
+    for lesson in progress::begun(&mut *transaction, course, account).await? {
+        watched(&mut *transaction, account, lesson, now).await?;
     }
     Ok(())
 }
@@ -106,8 +110,9 @@ async fn watched(
     Ok(outcome)
 }
 
-/// A new version is published: whoever has not completed the course follows it, and whoever has
-/// done all that it still asks for has completed it now.
+/// A new version is published: whoever has not completed the course follows it, whoever attended a class
+/// that it shows for the first time has completed that lesson, and whoever has done all that it still
+/// asks for has completed it now.
 ///
 /// # Errors
 /// When the database fails; then the caller's transaction must not commit.
@@ -116,7 +121,11 @@ pub async fn republished(
     course: &InCourse<Teacher>,
     now: Timestamp,
 ) -> Result<(), Error> {
+    let attended = progress::newly_shown(&mut *transaction, course.course()).await?;
     enrolment::follow_published(&mut *transaction, course).await?;
+    for (account, lesson) in attended {
+        watched(&mut *transaction, account, lesson, now).await?;
+    }
     for enrolment in enrolment::finished(&mut *transaction, course).await? {
         course_done(&mut *transaction, &enrolment, now).await?;
     }

@@ -7,7 +7,7 @@ use sqlx::{AnyConnection, FromRow};
 use super::watched::{Interval, Intervals};
 use crate::clock::Timestamp;
 use crate::error::Error;
-use crate::id::{AccountId, LessonId, TimelineId, VersionId};
+use crate::id::{AccountId, CourseId, LessonId, TimelineId, VersionId};
 use crate::timelines::trim::Trim;
 
 #[derive(FromRow)]
@@ -180,6 +180,59 @@ pub async fn completed(
     .bind(account)
     .fetch_all(connection)
     .await?)
+}
+
+/// Learners and the lessons that they have evidence of and have not completed, that the published version
+/// shows and the version that they follow does not: classes that were held before.
+///
+/// # Errors
+/// When the database fails.
+pub async fn newly_shown(
+    connection: &mut AnyConnection,
+    course: CourseId,
+) -> Result<Vec<(AccountId, LessonId)>, Error> {
+    Ok(sqlx::query_as(
+        "select distinct played.account_id, played.lesson_id from course \
+         join version_lesson shown on shown.version_id = course.published_version_id \
+         join enrolment on enrolment.course_id = course.id and enrolment.completed_at is null \
+         and enrolment.withdrawn_at is null \
+         join watch_interval played on played.account_id = enrolment.account_id \
+         and played.lesson_id = shown.lesson_id \
+         where course.id = $1 and not exists (select 1 from version_lesson before \
+         where before.version_id = enrolment.version_id and before.lesson_id = shown.lesson_id) \
+         and not exists (select 1 from lesson_completion done \
+         where done.account_id = enrolment.account_id and done.lesson_id = shown.lesson_id) \
+         order by played.account_id, played.lesson_id",
+    )
+    .bind(course)
+    .fetch_all(connection)
+    .await?)
+}
+
+/// Lessons of the version that a learner follows, that he or she has evidence of and has not completed.
+///
+/// # Errors
+/// When the database fails.
+pub async fn begun(
+    connection: &mut AnyConnection,
+    course: CourseId,
+    account: AccountId,
+) -> Result<Vec<LessonId>, Error> {
+    let rows: Vec<(LessonId,)> = sqlx::query_as(
+        "select distinct played.lesson_id from enrolment \
+         join version_lesson shown on shown.version_id = enrolment.version_id \
+         join watch_interval played on played.account_id = enrolment.account_id \
+         and played.lesson_id = shown.lesson_id \
+         where enrolment.course_id = $1 and enrolment.account_id = $2 \
+         and not exists (select 1 from lesson_completion done \
+         where done.account_id = enrolment.account_id and done.lesson_id = shown.lesson_id) \
+         order by played.lesson_id",
+    )
+    .bind(course)
+    .bind(account)
+    .fetch_all(connection)
+    .await?;
+    Ok(rows.into_iter().map(|(lesson,)| lesson).collect())
 }
 
 /// Marks a lesson complete; false when it was.

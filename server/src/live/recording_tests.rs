@@ -1,16 +1,20 @@
-//! Recorded classes on both engines: what is shown of them, and what of it counts.
+//! Recorded classes on both engines: what is shown of them, what of it counts, and classes that were held
+//! before the course showed them.
 
 use super::proof::Leader;
 use super::replays::Replays;
 use super::room::act::{Act, Happened};
-use super::testing::World;
-use super::{attendance, store, trimming};
-use crate::completion::Completion;
+use super::testing::{START, World, new_class};
+use super::{attendance, planning, store, trimming};
+use crate::clock::Timestamp;
+use crate::completion::{self, Completion};
 use crate::courses::{publish, store as courses};
+use crate::db::Db;
 use crate::db::testing;
 use crate::error::Error;
 use crate::id::AccountId;
 use crate::learning::access::MayWatch;
+use crate::learning::enrolment::{self, Source};
 use crate::learning::{credentials, progress};
 use crate::timelines::trim::Trim;
 
@@ -64,6 +68,21 @@ async fn earned(world: &World, account: AccountId) -> (usize, usize) {
         .await
         .unwrap();
     (own.len(), done.len())
+}
+
+async fn publish_again(db: &Db, world: &World) {
+    let mut tx = db.write().await.unwrap();
+    let revision = courses::draft(&mut tx, &world.course)
+        .await
+        .unwrap()
+        .revision;
+    publish::publish(&mut tx, &world.course, revision, START)
+        .await
+        .unwrap();
+    completion::republished(&mut tx, &world.course, START)
+        .await
+        .unwrap();
+    tx.commit().await.unwrap();
 }
 
 #[tokio::test]
@@ -145,6 +164,82 @@ async fn a_class_that_goes_on_is_not_trimmed() {
         let mut tx = db.write().await.unwrap();
         let refused = trimming::set(&mut tx, &proof, part).await;
         assert!(matches!(refused, Err(Error::Conflict("class-goes-on"))));
+    }
+}
+
+#[tokio::test]
+async fn whoever_attended_a_class_has_completed_it_once_the_course_shows_it() {
+    for (db, _folder) in testing::both().await {
+        let mut world = World::new(&db).await;
+        let mut tx = db.write().await.unwrap();
+        let later = Timestamp(START.0 + MINUTE);
+        let (course, module, zone) = (&world.course, world.module, "Asia/Shanghai");
+        let classes =
+            planning::schedule(&mut tx, course, module, &new_class(), &[later], zone, START)
+                .await
+                .unwrap();
+        let before = world.class;
+        world.class = classes[0];
+        let row = store::find(&mut tx, classes[0]).await.unwrap().unwrap();
+        world.timeline = row.timeline_id;
+        let area = crate::courses::testing::area(&mut tx).await;
+        let late = crate::courses::testing::teacher(&mut tx, area).await;
+        super::testing::enrol(&mut tx, world.course.course(), late).await;
+        tx.commit().await.unwrap();
+
+        // The new class is held and over before the course is published with it.
+        open(&world).await;
+        let mut connection = db.read().await.unwrap();
+        let right = MayWatch::prove(&mut connection, world.learner, world.timeline)
+            .await
+            .unwrap();
+        assert!(right.counts(), "a learner of the course");
+        drop(connection);
+        world.played(world.learner, 0, 19 * MINUTE).await;
+        world.played(late, 0, 2 * MINUTE).await;
+        end(&world, 20).await;
+        assert_eq!(earned(&world, world.learner).await, (0, 0));
+        for _ in 0..2 {
+            publish_again(&db, &world).await;
+            assert_eq!(earned(&world, world.learner).await, (0, 1));
+            assert_eq!(earned(&world, late).await, (0, 0));
+        }
+
+        // The other class is still missing for the course: once it is out of it, all is done.
+        let mut tx = db.write().await.unwrap();
+        planning::cancel(&mut tx, &world.course, before, false, START)
+            .await
+            .unwrap();
+        tx.commit().await.unwrap();
+        publish_again(&db, &world).await;
+        assert_eq!(earned(&world, world.learner).await, (1, 1));
+    }
+}
+
+#[tokio::test]
+async fn whoever_comes_back_to_a_course_has_what_he_or_she_attended() {
+    for (db, _folder) in testing::both().await {
+        let world = World::new(&db).await;
+        open(&world).await;
+        world.played(world.learner, 0, 19 * MINUTE).await;
+        let mut tx = db.write().await.unwrap();
+        sqlx::query("update enrolment set withdrawn_at = 1 where account_id = $1")
+            .bind(world.learner)
+            .execute(&mut *tx)
+            .await
+            .unwrap();
+        tx.commit().await.unwrap();
+        end(&world, 20).await;
+        assert_eq!(earned(&world, world.learner).await, (0, 0));
+        let mut tx = db.write().await.unwrap();
+        let (course, who) = (world.course.course(), world.learner);
+        completion::enrol(&mut tx, course, who, Source::Learner, who, None, START)
+            .await
+            .unwrap();
+        let back = enrolment::find(&mut tx, course, who).await.unwrap();
+        assert!(back.unwrap().completed_at.is_some());
+        tx.commit().await.unwrap();
+        assert_eq!(earned(&world, world.learner).await, (1, 1));
     }
 }
 
