@@ -3,5 +3,6 @@
 #[tokio::main]
 async fn main() {
     let parts: Vec<String> = std::env::args().skip(1).collect();
-    millet_tests::bench::run(&parts).await;
+    // Boxed: together its parts are a larger future than the compiler looks into.
+    Box::pin(millet_tests::bench::run(&parts)).await;
 }
