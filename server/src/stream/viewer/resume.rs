@@ -42,6 +42,7 @@ impl Viewer {
             ),
             // All of the rung before was received before the receipt that names this one.
             (Some(held), Some((_, from))) if held.segment < from => {
+                self.rung_from = from;
                 let next = Place {
                     segment: from,
                     part: 0,
