@@ -104,15 +104,15 @@ export class Lane {
   }
 
   /**
-   * Start of the last segment that begins at or before `atMs`: removal must end at a keyframe,
-   * for MSE removes on to the next one.
+   * Start of the last segment at or before `atMs` that begins with a keyframe: MSE decodes from there
+   * on, and removes up to there. Live stills have one in each fourth segment only.
    * @param {number} atMs
    */
   segmentStart(atMs) {
     let start;
     for (const chunk of this.chunks) {
       if (chunk.startMs > atMs) break;
-      if (chunk.first) start = chunk.startMs;
+      if (chunk.first && this.startsAt(chunk)) start = chunk.startMs;
     }
     return start;
   }
@@ -133,9 +133,9 @@ export class Lane {
     return chunk.keyframe || this.name === "audio";
   }
 
-  /** Start of the first stored segment at or after `atMs`. @param {number} atMs */
+  /** Start of the first stored segment at or after `atMs` that begins with a keyframe. @param {number} atMs */
   segmentAfter(atMs) {
-    return this.chunks.find((chunk) => chunk.first && chunk.startMs >= atMs)?.startMs;
+    return this.chunks.find((chunk) => chunk.first && this.startsAt(chunk) && chunk.startMs >= atMs)?.startMs;
   }
 
   /** Gives up what is farthest from the head, once there is too much. @param {number} headMs */

@@ -127,24 +127,33 @@ impl Delivered {
     /// [`MOST_RATE_PERMILLE`], after `from` and after the part was there, around what is `taken`
     /// (in epoch milliseconds).
     ///
-    /// The earliest free time is used. Such packing is work-conserving, so it ends no later than
-    /// any true course of events: honest claims fit in whatever order they are reported.
+    /// It ends as early as free time allows, which is no later than any true course of events. Where a
+    /// part had to be waited for, what was before it moves up to it: no free time is left inside, that
+    /// a claim reported later would miss. So honest claims fit in whatever order they are reported.
     ///
     /// `None` when the interval was not delivered. An edge of a few milliseconds may be missing.
     #[must_use]
     pub fn pack(&self, interval: Interval, from: Timestamp, taken: &Intervals) -> Option<Wall> {
         let length = interval.until_ms - interval.from_ms;
-        let (mut wall, mut missing) = (None::<Wall>, length);
+        let (mut wall, mut missing, mut before) = (None::<Wall>, length, 0);
         for part in &self.0 {
             let played = part.until_ms.min(interval.until_ms) - part.from_ms.max(interval.from_ms);
             if played <= 0 {
                 continue;
             }
             missing -= played;
-            let begin = wall.map_or(from, |wall| wall.until).max(part.since);
-            let (begin, until) = take(taken, begin.0, played * 1000 / MOST_RATE_PERMILLE);
+            let needed = played * 1000 / MOST_RATE_PERMILLE;
+            let free_from = wall.map_or(from, |wall| wall.until);
+            let waited = part.since > free_from;
+            let (begin, until) = take(taken, free_from.max(part.since).0, needed);
+            let from = match wall {
+                Some(wall) if !waited => wall.from,
+                Some(_) if before > 0 => Timestamp(back(taken, part.since.0, before)),
+                _ => Timestamp(begin),
+            };
+            before += needed;
             wall = Some(Wall {
-                from: wall.map_or(Timestamp(begin), |wall| wall.from),
+                from,
                 until: Timestamp(until),
             });
         }
@@ -177,6 +186,22 @@ fn take(taken: &Intervals, mut at: i64, mut needed: i64) -> (i64, i64) {
         at = busy.until_ms;
     }
     (begin.unwrap_or(at), at + needed)
+}
+
+/// Where the last free `needed` milliseconds before `until` begin.
+fn back(taken: &Intervals, mut until: i64, mut needed: i64) -> i64 {
+    for busy in taken.parts().iter().rev() {
+        if busy.from_ms >= until {
+            continue;
+        }
+        let free = until - busy.until_ms;
+        if free >= needed {
+            break;
+        }
+        needed -= free.max(0);
+        until = busy.from_ms;
+    }
+    until - needed
 }
 
 #[cfg(test)]
@@ -218,7 +243,17 @@ mod tests {
         assert_eq!(
             delivered.pack(interval(0, 20_000), Timestamp(0), &free),
             Some(Wall {
-                from: Timestamp(1_000),
+                from: Timestamp(492_000),
+                until: Timestamp(508_000)
+            }),
+            "nothing free is left between the parts"
+        );
+        let mut taken = Intervals::default();
+        taken.add(interval(495_000, 497_000));
+        assert_eq!(
+            delivered.pack(interval(0, 20_000), Timestamp(0), &taken),
+            Some(Wall {
+                from: Timestamp(490_000),
                 until: Timestamp(508_000)
             })
         );

@@ -166,3 +166,12 @@ test("a timeline of one lane plays that lane", () => {
   assert.equal(chooseLanes({ ...now, hasVideo: false }), "audio");
   assert.equal(chooseLanes({ ...now, hasAudio: false }), "video");
 });
+
+test("pictures whose group spans segments are handed over from its keyframe", () => {
+  const stills = new Lane("video");
+  for (const index of range(0, 16)) stills.add({ ...chunk(index), keyframe: index % 16 === 0 });
+  // Into the third segment: what lies before it is needed to decode it.
+  assert.equal(stills.segmentStart(21_000), 0);
+  assert.equal(stills.next(21_000).startMs, 0);
+  assert.equal(stills.segmentAfter(9000), undefined);
+});
