@@ -1,0 +1,108 @@
+//! How a run ends: what is shorter is filled up, what yielded nothing goes.
+
+use millet_manifest::{BadInput, Content};
+
+use super::work::{Sound, Work, give};
+use crate::chapters;
+use crate::error::{Error, bad};
+use crate::package::Made;
+use crate::source::Source;
+
+/// Length of the last segment at least, milliseconds; the longest frame of sound has 60.
+const SHORTEST_LAST_MS: i64 = 100;
+
+impl Work {
+    /// Everything was read: fills up what is shorter, ends the encoders.
+    pub(super) fn end(mut self, source: Source) -> Result<Made, Error> {
+        let end_ms = self.end_ms();
+        let no_picture = self
+            .pictures
+            .as_ref()
+            .is_none_or(|pictures| pictures.last.is_none());
+        let no_sound = self
+            .sound
+            .as_ref()
+            .is_none_or(|sound| sound.mono.end_ms() == 0);
+        if (no_picture && no_sound) || end_ms == 0 {
+            return Err(bad(
+                BadInput::NoFrames,
+                "Not one picture or sound comes out of the file.",
+            ));
+        }
+        let reached_ms = end_ms.max(self.others_ms);
+        if source.knows_its_length() && reached_ms + 2_000 < source.announced_ms * 9 / 10 {
+            return Err(bad(
+                BadInput::Truncated,
+                "The file ends long before its announced end.",
+            ));
+        }
+        self.hold_until(end_ms)?;
+        let end_ms = end_ms.max(self.cutter.last() + SHORTEST_LAST_MS);
+        let mut sounds = Vec::new();
+        if let Some(Sound {
+            mut mono,
+            mut encoders,
+            ..
+        }) = self.sound.take()
+        {
+            if no_sound {
+                self.discard(encoders.iter().map(|encoder| encoder.id))?;
+            } else {
+                mono.end(end_ms, |samples| give(&mut encoders, samples))?;
+                sounds = encoders;
+            }
+        }
+        let mut rungs = Vec::new();
+        for thread in std::mem::take(&mut self.rungs) {
+            rungs.push(thread.join()?);
+        }
+        if no_picture {
+            self.discard(rungs.iter().map(|encoded| encoded.rung.id.as_str()))?;
+            rungs.clear();
+        }
+        let (poster, stills) = match self.pictures.take() {
+            Some(pictures) if !no_picture => pictures.stills.finish(),
+            _ => (None, Vec::new()),
+        };
+        let look = self.look.filter(|_| !no_picture);
+        if self.chapters.is_empty() && self.content == Content::Lecture {
+            self.chapters = chapters::slides(self.cutter.changes());
+        }
+        Ok(Made {
+            captions: self.captions,
+            chapters: self.chapters,
+            content: if no_picture {
+                Content::AudioOnly
+            } else {
+                self.content
+            },
+            duration_ms: end_ms,
+            cuts_ms: self.cutter.into_cuts(),
+            rungs,
+            sounds,
+            poster,
+            stills,
+            source: source.describe(look.map_or((0, 0), |look| (look.width, look.height))),
+        })
+    }
+
+    /// Removes what was begun for streams that yielded nothing.
+    pub(super) fn discard<'a>(&self, ids: impl Iterator<Item = &'a str>) -> Result<(), Error> {
+        for id in ids {
+            std::fs::remove_dir_all(self.output.join(id))?;
+        }
+        Ok(())
+    }
+
+    /// The error of a rung, if one is behind `error`.
+    pub(super) fn why(mut self, error: Error) -> Error {
+        if matches!(error, Error::Bad { .. }) {
+            return error;
+        }
+        let threads = std::mem::take(&mut self.rungs);
+        threads
+            .into_iter()
+            .find_map(|thread| thread.join().err())
+            .unwrap_or(error)
+    }
+}

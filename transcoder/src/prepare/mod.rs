@@ -1,0 +1,137 @@
+//! The main loop: one reader, one decoder, one thread for each rung.
+
+mod end;
+mod holes;
+mod pace;
+mod work;
+
+use std::path::Path;
+
+use millet_manifest::{Stage, Timeline};
+
+use crate::content;
+use crate::error::Error;
+use crate::package;
+use crate::picture::Picture;
+use crate::report::Report;
+use crate::source::{Source, to_ms};
+use work::{Pictures, Sound, Work, give};
+
+/// Part of the work, in thousandths, that is done when the last picture is encoded.
+const ENCODED: i64 = 930;
+
+/// Prepares `input` into the empty folder `output` and writes `timeline.json` there at the end.
+///
+/// # Errors
+/// [`Error::Bad`] when the input is to blame; everything else is a fault.
+pub fn prepare(input: &Path, output: &Path, report: &mut Report) -> Result<Timeline, Error> {
+    report.step(Stage::Probe, 0);
+    let source = Source::open(input)?;
+    let look = match source.video {
+        Some(_) => content::look(input)?,
+        None => None,
+    };
+    report.step(Stage::Probe, 20);
+    let mut work = Work::begin(&source, look, output)?;
+    let made = work_through(source, &mut work, report);
+    let made = match made {
+        Ok(source) => work.end(source)?,
+        // A rung that failed closes its channel, and then its own error says more.
+        Err(error) => return Err(work.why(error)),
+    };
+    report.step(Stage::Package, 950);
+    package::write(output, made)
+}
+
+/// Reads to the end and hands the source back.
+fn work_through(mut source: Source, work: &mut Work, report: &mut Report) -> Result<Source, Error> {
+    let video = source.video.as_ref().map(|track| track.index);
+    let audio = source.audio.as_ref().map(|track| track.index);
+    let (announced_ms, bytes) = (source.announced_ms, source.bytes);
+    let start_ms = source.start_ms;
+    for (stream, packet) in source.input.packets() {
+        let index = Some(stream.index());
+        if index == video {
+            pictures(work, Some(&packet))?;
+        } else if index == audio {
+            sound(work, Some(&packet))?;
+        } else {
+            work.captions.take(&packet);
+            let end = packet.pts().unwrap_or(0).saturating_add(packet.duration());
+            let end_ms = to_ms(end, stream.time_base(), start_ms);
+            work.others_ms = work.others_ms.max(end_ms);
+            continue;
+        }
+        let done = match announced_ms {
+            0 => {
+                i64::try_from(packet.position()).unwrap_or(0).max(0) * ENCODED
+                    / i64::try_from(bytes).unwrap_or(i64::MAX).max(1)
+            }
+            whole => work.end_ms() * ENCODED / whole,
+        };
+        report.step(
+            Stage::Encode,
+            u32::try_from(done.clamp(20, ENCODED)).unwrap_or(20),
+        );
+    }
+    pictures(work, None)?;
+    sound(work, None)?;
+    Ok(source)
+}
+
+fn pictures(work: &mut Work, packet: Option<&ffmpeg_next::Packet>) -> Result<(), Error> {
+    let Some(pictures) = &mut work.pictures else {
+        return Ok(());
+    };
+    // One packet gives a few pictures at most; at the end, as many as the decoder held.
+    let mut ready = Vec::new();
+    let Pictures {
+        decoder,
+        normaliser,
+        pace,
+        ..
+    } = pictures;
+    let mut keep = |frame: ffmpeg_next::frame::Video| {
+        let at_ms = frame.pts().unwrap_or(0);
+        ready.push((Picture::copy(&frame), at_ms));
+        Ok(())
+    };
+    decoder.decode(packet, |mut frame, at_ms| {
+        if !pace.keeps(at_ms) {
+            return Ok(());
+        }
+        frame.set_pts(Some(at_ms));
+        normaliser.pass(frame, &mut keep)
+    })?;
+    if packet.is_none() {
+        normaliser.drain(&mut keep)?;
+    }
+    for (picture, at_ms) in ready {
+        work.show(picture, at_ms)?;
+    }
+    Ok(())
+}
+
+fn sound(work: &mut Work, packet: Option<&ffmpeg_next::Packet>) -> Result<(), Error> {
+    let seen_ms = work.end_ms();
+    let (Some(sound), holes) = (&mut work.sound, &mut work.holes) else {
+        return Ok(());
+    };
+    let Sound {
+        decoder,
+        mono,
+        encoders,
+    } = sound;
+    decoder.decode(packet, |frame, at_ms| {
+        if let Some(at_ms) = at_ms {
+            holes.reach(at_ms, seen_ms.max(mono.end_ms()))?;
+        }
+        mono.take(frame, at_ms, |samples| give(encoders, samples))
+    })?;
+    let end_ms = mono.end_ms();
+    if work.pictures.is_none() {
+        work.hold_until(end_ms)?;
+        work.settle(end_ms)?;
+    }
+    Ok(())
+}
