@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use millet_manifest::Content;
+use millet_manifest::{Content, PictureSigns, TitleClass};
 
 use crate::decode::VideoDecoder;
 use crate::error::Error;
@@ -11,26 +11,47 @@ use crate::picture::{Picture, Thumb};
 use crate::source::Source;
 
 /// Length of the first window and of the others, milliseconds.
-const FIRST_MS: i64 = 30_000;
-const OTHERS_MS: i64 = 10_000;
+const FIRST_MS: i64 = 20_000;
+const OTHERS_MS: i64 = 5_000;
+/// Windows behind the first, evenly spread.
+const OTHERS: i64 = 5;
 /// Pictures are compared this far apart, milliseconds.
 const APART_MS: i64 = 200;
 /// Two pictures are alike when no more than this much changed, thousandths: a pointer, a line of
 /// handwriting.
 const ALIKE_PERMILLE: u32 = 6;
+/// From this much on the scene is another, thousandths.
+const SCENE_PERMILLE: u32 = 500;
 /// Share of alike neighbours from which a recording is a lecture, percent.
 const LECTURE_PERCENT: usize = 50;
+/// A camera that stands still before a speaker: no more motion than this, thousandths, and no more
+/// changes of the scene in an hour.
+const HEAD_MOTION_PERMILLE: u32 = 90;
+const HEAD_CHANGES_PER_HOUR: u32 = 60;
 /// A container that yields this many packets without a picture ends a window.
 const MOST_PACKETS: usize = 20_000;
+/// Size at which pictures are looked at.
+const EYE: (u32, u32) = (256, 144);
 
 /// What was seen.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Look {
-    pub(crate) content: Content,
+    pub(crate) class: TitleClass,
+    pub(crate) signs: PictureSigns,
     /// Size as displayed, upright.
     pub(crate) width: u32,
     pub(crate) height: u32,
     pub(crate) interlaced: bool,
+}
+
+impl Look {
+    /// The ladder's coarser word.
+    pub(crate) fn content(&self) -> Content {
+        match self.class {
+            TitleClass::Lecture => Content::Lecture,
+            _ => Content::Natural,
+        }
+    }
 }
 
 /// Looks; `None` when no picture comes out of the first window.
@@ -42,14 +63,15 @@ pub(crate) fn look(path: &Path) -> Result<Option<Look>, Error> {
     let (index, turn) = (track.index, track.turn);
     let mut decoder = VideoDecoder::open(&source.input, track, source.start_ms)?;
     let mut eye = Eye::new(turn);
-    let quarter = source.announced_ms / 4;
-    let windows = if source.announced_ms > 2 * FIRST_MS {
-        vec![0, quarter, 2 * quarter, 3 * quarter]
+    let behind = source.announced_ms - FIRST_MS;
+    let others = if behind > OTHERS * OTHERS_MS {
+        OTHERS
     } else {
-        vec![0]
+        0
     };
-    for from_ms in windows {
-        if from_ms > 0 {
+    for window in 0..=others {
+        if window > 0 {
+            let from_ms = FIRST_MS + behind * (window - 1) / others;
             let at = (from_ms + source.start_ms).saturating_mul(1000);
             // An index that cannot be used is no reason to refuse: the first window must do.
             if source.input.seek(at, ..at).is_err() {
@@ -58,7 +80,7 @@ pub(crate) fn look(path: &Path) -> Result<Option<Look>, Error> {
             decoder.reset();
             eye.last = None;
         }
-        let length = if from_ms == 0 { FIRST_MS } else { OTHERS_MS };
+        let length = if window == 0 { FIRST_MS } else { OTHERS_MS };
         eye.end_ms = None;
         for (_, packet) in source
             .input
@@ -86,23 +108,32 @@ struct Eye {
     size: Option<(u32, u32)>,
     interlaced: usize,
     seen: usize,
-    alike: usize,
-    compared: usize,
-    last: Option<(i64, Thumb)>,
+    sums: Sums,
+    last: Option<(i64, Picture, Thumb)>,
     end_ms: Option<i64>,
     is_full: bool,
+}
+
+/// Of all pairs of neighbours.
+#[derive(Default)]
+struct Sums {
+    compared: usize,
+    alike: usize,
+    scenes: usize,
+    motion: u64,
+    edges: u64,
+    noise: u64,
 }
 
 impl Eye {
     fn new(turn: u32) -> Self {
         Self {
             turn,
-            normaliser: Normaliser::new(turn, 128, 72, false, Fit::Stretch),
+            normaliser: Normaliser::new(turn, EYE.0, EYE.1, false, Fit::Stretch),
             size: None,
             interlaced: 0,
             seen: 0,
-            alike: 0,
-            compared: 0,
+            sums: Sums::default(),
             last: None,
             end_ms: None,
             is_full: false,
@@ -125,32 +156,52 @@ impl Eye {
         if self
             .last
             .as_ref()
-            .is_some_and(|(last, _)| at_ms < last + APART_MS)
+            .is_some_and(|(last, ..)| at_ms < last + APART_MS)
         {
             return Ok(());
         }
         frame.set_pts(Some(at_ms));
-        let (last, alike, compared) = (&mut self.last, &mut self.alike, &mut self.compared);
+        let (last, sums) = (&mut self.last, &mut self.sums);
         self.normaliser.pass(frame, |small| {
-            let thumb = Picture::copy(&small).thumb();
-            if let Some((_, before)) = last {
-                *compared += 1;
-                *alike += usize::from(thumb.changed_permille(before) <= ALIKE_PERMILLE);
+            let picture = Picture::copy(&small);
+            let thumb = picture.thumb();
+            if let Some((_, before, small_before)) = last {
+                let changed = thumb.changed_permille(small_before);
+                sums.compared += 1;
+                sums.alike += usize::from(changed <= ALIKE_PERMILLE);
+                sums.scenes += usize::from(changed >= SCENE_PERMILLE);
+                sums.motion += u64::from(changed);
+                sums.edges += u64::from(picture.edges_permille());
+                sums.noise += u64::from(picture.noise_millilevels(before));
             }
-            *last = Some((at_ms, thumb));
+            *last = Some((at_ms, picture, thumb));
             Ok(())
         })
     }
 
     fn verdict(&self) -> Option<Look> {
         let (width, height) = self.size?;
-        let lecture = self.compared >= 5 && self.alike * 100 >= self.compared * LECTURE_PERCENT;
+        let sums = &self.sums;
+        let count = sums.compared.max(1) as u64;
+        let mean = |sum: u64| u32::try_from(sum / count).unwrap_or(u32::MAX);
+        let per_hour = 3_600_000 / APART_MS.unsigned_abs();
+        let signs = PictureSigns {
+            still_permille: mean(sums.alike as u64 * 1000),
+            motion_permille: mean(sums.motion),
+            changes_per_hour: mean(sums.scenes as u64 * per_hour),
+            edges_permille: mean(sums.edges),
+            noise_millilevels: mean(sums.noise),
+        };
+        let lecture = sums.compared >= 5 && sums.alike * 100 >= sums.compared * LECTURE_PERCENT;
+        let head = signs.motion_permille <= HEAD_MOTION_PERMILLE
+            && signs.changes_per_hour <= HEAD_CHANGES_PER_HOUR;
         Some(Look {
-            content: if lecture {
-                Content::Lecture
-            } else {
-                Content::Natural
+            class: match (lecture, head) {
+                (true, _) => TitleClass::Lecture,
+                (false, true) => TitleClass::TalkingHead,
+                (false, false) => TitleClass::Natural,
             },
+            signs,
             width,
             height,
             interlaced: self.interlaced * 2 > self.seen,

@@ -7,7 +7,10 @@ use millet_manifest::Content;
 pub(crate) struct Rule {
     pub(crate) longest_ms: i64,
     pub(crate) shortest_ms: i64,
-    /// Share of the picture that must change for a cut of its own, thousandths.
+    /// Share of the picture that must change for a cut of its own, thousandths. Where less does, what
+    /// stays is worth more than a keyframe.
+    pub(crate) cut_permille: u32,
+    /// Share that must change for another slide or scene, thousandths.
     pub(crate) change_permille: u32,
 }
 
@@ -17,16 +20,19 @@ impl Rule {
             Content::Lecture => Self {
                 longest_ms: 16_000,
                 shortest_ms: 2_000,
+                cut_permille: 250,
                 change_permille: 40,
             },
             Content::Natural => Self {
                 longest_ms: 8_000,
                 shortest_ms: 2_000,
+                cut_permille: 500,
                 change_permille: 500,
             },
             Content::AudioOnly => Self {
                 longest_ms: 8_000,
                 shortest_ms: 8_000,
+                cut_permille: 1001,
                 change_permille: 1001,
             },
         }
@@ -38,7 +44,7 @@ impl Rule {
 pub(crate) struct Cutter {
     rule: Rule,
     cuts: Vec<i64>,
-    /// Cuts at changes of the scene, without those for length alone.
+    /// Changes of the scene, whether or not they are cuts.
     changes: Vec<i64>,
 }
 
@@ -63,7 +69,7 @@ impl Cutter {
     pub(crate) fn wants(&self, at_ms: i64, changed_permille: u32) -> bool {
         let since = at_ms - self.last();
         since >= self.rule.longest_ms
-            || (since >= self.rule.shortest_ms && changed_permille >= self.rule.change_permille)
+            || (since >= self.rule.shortest_ms && changed_permille >= self.rule.cut_permille)
     }
 
     /// Writes down a cut.
@@ -76,10 +82,10 @@ impl Cutter {
         self.cuts.last().copied().unwrap_or(0)
     }
 
-    /// Writes down that the scene changes at the newest cut, if so much changed.
-    pub(crate) fn changed(&mut self, changed_permille: u32) {
+    /// Writes down that the scene changes at `at_ms`, if so much changed.
+    pub(crate) fn changed(&mut self, at_ms: i64, changed_permille: u32) {
         if changed_permille >= self.rule.change_permille {
-            self.changes.push(self.last());
+            self.changes.push(at_ms);
         }
     }
 

@@ -2,18 +2,20 @@
 
 use std::path::Path;
 
-use ffmpeg_next::{Dictionary, Packet, Rational, format};
+use ffmpeg_next::{Dictionary, Packet, Rational, Rescale as _, format};
 use millet_manifest::Download;
 
 use crate::error::{Error, libav};
 
-/// Joins whole renditions into `file` below the output folder, with the index first.
+/// Joins whole renditions into `file` below the output folder, with the index first. All of them last
+/// until `end_ms`.
 pub(crate) fn join(
     output: &Path,
     file: &str,
     rendition: &str,
     media_type: &str,
     wholes: &[&Path],
+    end_ms: i64,
 ) -> Result<Download, Error> {
     let what = libav("write a download");
     let path = output.join(file);
@@ -45,7 +47,6 @@ pub(crate) fn join(
             .iter()
             .enumerate()
             .filter_map(|(index, packet)| {
-                use ffmpeg_next::Rescale as _;
                 let dts = packet.as_ref()?.dts().unwrap_or(0);
                 Some((dts.rescale(inputs[index].1, Rational(1, 1_000_000)), index))
             })
@@ -54,6 +55,11 @@ pub(crate) fn join(
         let Some(mut packet) = waiting[index].take() else {
             break;
         };
+        if packet.duration() <= 0 {
+            // The last of a rendition; libav reads back only how far the next one is.
+            let end = end_ms.rescale(Rational(1, 1000), inputs[index].1);
+            packet.set_duration((end - packet.pts().unwrap_or(0)).max(1));
+        }
         packet.rescale_ts(inputs[index].1, bases[index]);
         packet.set_stream(index);
         packet.set_position(-1);

@@ -1,88 +1,204 @@
-//! Which rungs a recording gets, and at which price.
+//! Which rungs a recording may get, before a look at what each of them costs.
 
-use millet_manifest::{Content, Kind};
+use millet_manifest::{Kind, TitleClass};
+use serde::{Deserialize, Serialize};
+
+/// What a rung is coded with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Codec {
+    /// ITU-T H.264: every phone plays it.
+    H264,
+    /// AV1: half the bytes, where a phone can play it.
+    Av1,
+}
+
+impl Codec {
+    /// The highest rate factor, with the fewest bytes.
+    pub(crate) fn highest_crf(self) -> u32 {
+        match self {
+            Self::H264 => 51,
+            Self::Av1 => 63,
+        }
+    }
+}
+
+/// What an encoder should reckon with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Tune {
+    /// Text, flat areas, long still stretches.
+    Screen,
+    /// Camera pictures.
+    Camera,
+}
 
 /// One video rung.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Rung {
-    /// `v240`, `s480`, …
+    /// `v240`, `s720`, `v480-av1`, …
     pub(crate) id: String,
     pub(crate) kind: Kind,
+    pub(crate) codec: Codec,
+    pub(crate) tune: Tune,
     /// Even.
     pub(crate) width: u32,
     /// Even.
     pub(crate) height: u32,
     /// Most frames in 1000 seconds.
     pub(crate) rate_milli: u32,
-    /// x264's constant rate factor.
+    /// The encoder's rate factor.
     pub(crate) crf: u32,
-    /// Never more than this over a second or two, bits per second.
+    /// Not more than this on average, bits per second.
+    pub(crate) average_bps: u32,
+    /// Never more than this over ten seconds, bits per second.
     pub(crate) most_bps: u32,
+    /// Structural similarity to aim at, at the rung's own size, ten thousandths.
+    pub(crate) target: u32,
 }
 
-/// Lines of the shorter side, from the smallest.
-const LINES: [u32; 3] = [240, 360, 480];
+impl Rung {
+    /// Processor time against bytes, as the encoder names it.
+    pub(crate) fn preset(&self) -> &'static str {
+        match (self.codec, self.tune) {
+            (Codec::H264, _) => "veryslow",
+            (Codec::Av1, Tune::Screen) => "6",
+            (Codec::Av1, Tune::Camera) => "8",
+        }
+    }
+}
+
+/// Lines of the shorter side, from the smallest. Text wants lines more than anything.
+const SCREEN_LINES: [u32; 2] = [480, 720];
+const CAMERA_LINES: [u32; 3] = [240, 360, 480];
 /// No picture is wider or higher than this.
 const LONGEST_SIDE: u32 = 1280;
+/// Most frames in 1000 seconds: of a screen, and of a camera. Half a camera's rate would halve what
+/// is seen of a movement.
+const SCREEN_RATE: u32 = 5_000;
+const CAMERA_RATE: u32 = 30_000;
+/// Smallest side that the AV1 encoder takes.
+const LEAST_AV1_SIDE: u32 = 64;
 
-/// The ladder for a picture of this size as displayed; the last rung is the largest.
-pub(crate) fn ladder(content: Content, width: u32, height: u32) -> Vec<Rung> {
-    let short = width.min(height).max(2);
-    let mut lines: Vec<u32> = LINES.into_iter().filter(|lines| *lines <= short).collect();
-    if lines.is_empty() {
+/// What is known of the pictures.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Shape {
+    pub(crate) class: TitleClass,
+    /// As displayed.
+    pub(crate) width: u32,
+    pub(crate) height: u32,
+    /// Frames in 1000 seconds.
+    pub(crate) rate_milli: u32,
+}
+
+/// All rungs that may be worth it, both codecs of each; the last is among the largest.
+pub(crate) fn ladder(shape: Shape) -> Vec<Rung> {
+    let short = shape.width.min(shape.height).max(2);
+    let screen = shape.class == TitleClass::Lecture;
+    let all: &[u32] = if screen { &SCREEN_LINES } else { &CAMERA_LINES };
+    let mut lines: Vec<u32> = all
+        .iter()
+        .copied()
+        .filter(|lines| *lines <= short)
+        .collect();
+    // What is a little larger than a step, or smaller than all, is shown as it is.
+    let most = all.last().copied().unwrap_or(short);
+    if short < most && lines.last().is_none_or(|last| short * 10 >= last * 11) {
         lines.push(short);
     }
-    let mut rungs: Vec<Rung> = lines
-        .iter()
-        .map(|lines| video(content, *lines, width, height))
-        .collect();
-    // Slides want resolution, camera pictures want bytes.
-    let still_lines = match content {
-        Content::Lecture => lines.last(),
-        _ => lines.first(),
-    };
-    if let Some(lines) = still_lines {
-        rungs.insert(0, stills(content, *lines, width, height));
+    let largest = lines.last().copied().unwrap_or(short);
+    let mut rungs = Vec::new();
+    for codec in [Codec::H264, Codec::Av1] {
+        rungs.extend(lines.first().map(|lines| stills(shape, codec, *lines)));
+        let videos = lines.iter();
+        rungs.extend(videos.map(|lines| video(shape, codec, *lines, *lines == largest)));
     }
+    rungs.retain(|rung| rung.codec == Codec::H264 || rung.width.min(rung.height) >= LEAST_AV1_SIDE);
+    rungs.sort_by_key(|rung| (rung.kind == Kind::Video, rung.height.min(rung.width)));
     rungs
 }
 
-fn video(content: Content, lines: u32, width: u32, height: u32) -> Rung {
-    let (width, height) = fit(lines, width, height);
-    let lecture = content == Content::Lecture;
-    let (rate_milli, crf, most_bps) = match (lecture, lines) {
-        (true, ..=240) => (5_000, 32, 64_000),
-        (true, ..=360) => (5_000, 32, 110_000),
-        (true, _) => (5_000, 32, 180_000),
-        (false, ..=240) => (15_000, 30, 96_000),
-        (false, ..=360) => (24_000, 29, 210_000),
-        (false, _) => (30_000, 28, 400_000),
+fn video(shape: Shape, codec: Codec, lines: u32, is_largest: bool) -> Rung {
+    let screen = shape.class == TitleClass::Lecture;
+    let (most_bps, target) = match (screen, codec, lines) {
+        (true, Codec::H264, ..=480) => (48_000, 9_800),
+        (true, Codec::H264, _) => (80_000, 9_860),
+        (true, Codec::Av1, ..=480) => (48_000, 9_850),
+        (true, Codec::Av1, _) => (80_000, 9_910),
+        (false, _, ..=240) => (96_000, 9_200),
+        (false, _, ..=360) => (200_000, 9_300),
+        (false, _, _) => (360_000, 9_400),
     };
-    Rung {
-        id: format!("v{lines}"),
-        kind: Kind::Video,
-        width,
-        height,
-        rate_milli,
-        crf,
-        most_bps,
-    }
+    // Whoever has the link for it gets a good picture, also of a small recording.
+    let (most_bps, target) = if is_largest && !screen {
+        (most_bps.max(240_000), 9_400)
+    } else {
+        (most_bps, target)
+    };
+    let most_rate = if screen { SCREEN_RATE } else { CAMERA_RATE };
+    rung(
+        shape,
+        codec,
+        Kind::Video,
+        lines,
+        Aim {
+            rate_milli: shape.rate_milli.min(most_rate),
+            average_bps: most_bps * 3 / 4,
+            most_bps,
+            target,
+        },
+    )
 }
 
-fn stills(content: Content, lines: u32, width: u32, height: u32) -> Rung {
-    let (width, height) = fit(lines, width, height);
-    let (rate_milli, crf, most_bps) = match content {
-        Content::Lecture => (1_000, 34, 32_000),
-        _ => (250, 34, 20_000),
+fn stills(shape: Shape, codec: Codec, lines: u32) -> Rung {
+    let aim = match shape.class {
+        TitleClass::Lecture => Aim {
+            rate_milli: 333,
+            average_bps: 4_400,
+            most_bps: 24_000,
+            target: 9_800,
+        },
+        _ => Aim {
+            rate_milli: 250,
+            average_bps: 12_000,
+            most_bps: 20_000,
+            target: 9_000,
+        },
+    };
+    rung(shape, codec, Kind::Stills, lines, aim)
+}
+
+/// What a rung is to reach, and for how much.
+struct Aim {
+    rate_milli: u32,
+    average_bps: u32,
+    most_bps: u32,
+    target: u32,
+}
+
+fn rung(shape: Shape, codec: Codec, kind: Kind, lines: u32, aim: Aim) -> Rung {
+    let (width, height) = fit(lines, shape.width, shape.height);
+    let tune = match shape.class {
+        TitleClass::Lecture => Tune::Screen,
+        _ => Tune::Camera,
+    };
+    let letter = if kind == Kind::Stills { 's' } else { 'v' };
+    let (suffix, crf) = match (codec, tune) {
+        (Codec::H264, Tune::Screen) => ("", 40),
+        (Codec::H264, Tune::Camera) => ("", 33),
+        (Codec::Av1, Tune::Screen) => ("-av1", 55),
+        (Codec::Av1, Tune::Camera) => ("-av1", 50),
     };
     Rung {
-        id: format!("s{lines}"),
-        kind: Kind::Stills,
+        id: format!("{letter}{lines}{suffix}"),
+        kind,
+        codec,
+        tune,
         width,
         height,
-        rate_milli,
+        rate_milli: aim.rate_milli,
         crf,
-        most_bps,
+        average_bps: aim.average_bps,
+        most_bps: aim.most_bps,
+        target: aim.target,
     }
 }
 
@@ -108,16 +224,23 @@ fn fit(lines: u32, width: u32, height: u32) -> (u32, u32) {
 mod tests {
     use super::*;
 
-    fn ids(content: Content, width: u32, height: u32) -> Vec<(String, u32, u32)> {
-        ladder(content, width, height)
-            .into_iter()
-            .map(|rung| (rung.id, rung.width, rung.height))
-            .collect()
+    fn ids(class: TitleClass, width: u32, height: u32) -> Vec<(String, u32, u32)> {
+        let rate_milli = 25_000;
+        ladder(Shape {
+            class,
+            width,
+            height,
+            rate_milli,
+        })
+        .into_iter()
+        .filter(|rung| rung.codec == Codec::H264)
+        .map(|rung| (rung.id, rung.width, rung.height))
+        .collect()
     }
 
     #[test]
     fn nothing_is_made_larger_and_proportions_stay() {
-        let natural = ids(Content::Natural, 1920, 1080);
+        let natural = ids(TitleClass::Natural, 1920, 1080);
         assert_eq!(
             natural,
             [
@@ -127,19 +250,47 @@ mod tests {
                 ("v480".into(), 854, 480)
             ]
         );
-        assert_eq!(ids(Content::Lecture, 1280, 720)[0].0, "s480");
+        let lecture = ids(TitleClass::Lecture, 1280, 720);
+        let lecture: Vec<&str> = lecture.iter().map(|rung| rung.0.as_str()).collect();
+        assert_eq!(lecture, ["s480", "v480", "v720"]);
+        let small = ids(TitleClass::Natural, 640, 272);
+        let small: Vec<&str> = small.iter().map(|rung| rung.0.as_str()).collect();
+        assert_eq!(small, ["s240", "v240", "v272"]);
         assert_eq!(
-            ids(Content::Natural, 1080, 1920)[3],
+            ids(TitleClass::TalkingHead, 1080, 1920)[3],
             ("v480".into(), 480, 854)
         );
         assert_eq!(
-            ids(Content::Natural, 177, 144),
+            ids(TitleClass::Natural, 177, 144),
             [("s144".into(), 178, 144), ("v144".into(), 178, 144)]
         );
         assert_eq!(
-            ids(Content::Natural, 7680, 480)[3],
+            ids(TitleClass::Natural, 7680, 480)[3],
             ("v480".into(), 1280, 80)
         );
-        assert_eq!(ids(Content::Natural, 1, 1)[0].1, 2);
+        assert_eq!(ids(TitleClass::Natural, 1, 1)[0].1, 2);
+    }
+
+    #[test]
+    fn each_rung_has_both_codecs_and_a_camera_keeps_its_rate() {
+        let shape = Shape {
+            class: TitleClass::Natural,
+            width: 640,
+            height: 360,
+            rate_milli: 24_000,
+        };
+        let rungs = ladder(shape);
+        let ids: Vec<&str> = rungs.iter().map(|rung| rung.id.as_str()).collect();
+        assert_eq!(
+            ids,
+            ["s240", "s240-av1", "v240", "v240-av1", "v360", "v360-av1"]
+        );
+        assert!(rungs[2..].iter().all(|rung| rung.rate_milli == 24_000));
+        let small = Shape {
+            width: 64,
+            height: 48,
+            ..shape
+        };
+        assert!(ladder(small).iter().all(|rung| rung.codec == Codec::H264));
     }
 }

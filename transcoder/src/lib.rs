@@ -1,36 +1,48 @@
 //! Brings recordings and classes onto weak links: files in, renditions and a manifest out; or
 //! records in, chunks out. Knows nothing of the server, of HTTP or of SQL, and alone links libav.
 //!
-//! Of a recording, one thread reads and decodes; each video rung has a thread that scales, encodes and writes
-//! fragments; sound is encoded once. Every rung is cut at the same times.
+//! Of a recording, one thread reads, decodes and gathers segments; workers scale and encode whole
+//! segments of all rungs side by side; sound is encoded once. Every rung is cut at the same times.
 
+mod boxes;
 mod captions;
 mod chapters;
+mod compare;
 mod content;
 mod cuts;
 mod decode;
 mod download;
+mod encode;
 mod error;
+mod fragments;
 mod hls;
 mod ladder;
 pub mod limits;
 mod live;
-mod mux;
+mod loudness;
 mod nal;
 mod normalise;
 mod package;
 mod picture;
+mod plan;
+mod pool;
 mod prepare;
 mod probe;
 mod raw;
 mod report;
 mod resample;
+mod rung;
 pub mod sandbox;
+mod score;
+mod segments;
 mod sound;
+mod sounding;
 mod source;
 mod stills;
-mod video;
+mod store;
+mod trial;
 
+pub use compare::{Comparison, Quality, Weighed, compare, plot};
 pub use error::Error;
 pub use live::live;
 pub use prepare::prepare;

@@ -22,6 +22,8 @@ pub const CPU_S: u64 = 12 * 3600;
 pub const ADDRESS_SPACE: u64 = 6 << 30;
 /// Largest file written, bytes.
 pub const FILE_BYTES: u64 = 8 << 30;
+/// Largest file written by who only looks: what goes to standard output, and one drawing.
+pub const REPORT_BYTES: u64 = 1 << 20;
 /// Open files.
 pub const OPEN_FILES: u64 = 128;
 

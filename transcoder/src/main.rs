@@ -1,13 +1,14 @@
 //! `millet-transcoder`: prepares one recording, or carries one class, and ends.
 
-use std::io::Write as _;
+use std::io::{IsTerminal as _, Write as _};
+use std::num::NonZero;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode as ProcessCode;
 
 use clap::{Parser, Subcommand};
 use millet_manifest::{ExitCode, Progress};
 use millet_transcoder::sandbox::Reach;
-use millet_transcoder::{Error, Report, live, prepare, probe, sandbox};
+use millet_transcoder::{Error, Report, compare, live, plot, prepare, probe, sandbox};
 
 /// Brings recordings and classes onto weak links
 #[derive(Parser)]
@@ -23,13 +24,30 @@ enum Command {
     Prepare {
         /// A recording of any common kind
         input: PathBuf,
-        /// An empty folder
+        /// An empty folder, or one in which a run of the same INPUT was killed
         outdir: PathBuf,
+        /// Cores that encode at the same time; by default, all that there are
+        #[arg(long)]
+        workers: Option<NonZero<usize>>,
     },
     /// Say what INPUT is, as one line of JSON
     Probe {
         /// A recording of any common kind
         input: PathBuf,
+    },
+    /// Weigh two renditions against each other: bytes, rates, and quality beside a reference
+    #[command(after_help = COMPARE_EXAMPLES)]
+    Compare {
+        /// A rendition or any other recording
+        a: PathBuf,
+        /// Another one
+        b: PathBuf,
+        /// What both were made from; without it, only cost is compared
+        #[arg(long)]
+        reference: Option<PathBuf>,
+        /// Draw rate and quality as SVG into this file
+        #[arg(long, value_name = "FILE", requires = "reference")]
+        plot: Option<PathBuf>,
     },
     /// Make chunks of a class: records on standard input, records on standard output
     Live {
@@ -42,10 +60,32 @@ enum Command {
     },
 }
 
+const COMPARE_EXAMPLES: &str = "\
+Examples:
+  millet-transcoder compare v480.mp4 a480.mp4
+  millet-transcoder compare v480.mp4 a480.mp4 --reference lecture.mp4
+  millet-transcoder compare v480.mp4 old.mp4 --reference lecture.mp4 --plot rates.svg
+  millet-transcoder compare v480.mp4 old.mp4 | jq .rate_a_to_b
+
+Rates are of pictures and sound together, the peak over any 10 seconds. Quality (SSIM, PSNR) is the
+mean over every picture of the reference, at the reference's size, of what the rendition shows at
+that moment. On a terminal it prints a table, elsewhere JSON.";
+
 fn main() -> ProcessCode {
     let code = match Cli::parse().command {
-        Command::Prepare { input, outdir } => prepare_one(&input, &outdir),
+        Command::Prepare {
+            input,
+            outdir,
+            workers,
+        } => prepare_one(&input, &outdir, workers),
         Command::Probe { input } => probe_one(&input),
+        Command::Compare {
+            a,
+            b,
+            reference,
+            plot,
+        } => compare_two(&a, &b, reference.as_deref(), plot.as_deref())
+            .map_or_else(|error| complain(&error), |()| ExitCode::DONE),
         Command::Live { start_ms, patient } => {
             let done = sandbox::enter(Reach::Pipes).and_then(|()| live(start_ms, patient));
             done.map_or_else(|error| complain(&error), |()| ExitCode::DONE)
@@ -54,10 +94,12 @@ fn main() -> ProcessCode {
     ProcessCode::from(code.0)
 }
 
-fn prepare_one(input: &Path, output: &Path) -> ExitCode {
-    let mut report = Report::default();
+fn prepare_one(input: &Path, output: &Path, workers: Option<NonZero<usize>>) -> ExitCode {
+    let report = Report::default();
+    let cores = std::thread::available_parallelism().unwrap_or(NonZero::<usize>::MIN);
+    let workers = workers.unwrap_or(cores);
     let done = sandbox::enter(Reach::Files { input, output })
-        .and_then(|()| prepare(input, output, &mut report));
+        .and_then(|()| prepare(input, output, workers, &report));
     match done {
         Ok(timeline) => {
             report.line(&Progress::Done {
@@ -77,11 +119,40 @@ fn prepare_one(input: &Path, output: &Path) -> ExitCode {
 }
 
 fn probe_one(input: &Path) -> ExitCode {
-    let said = sandbox::enter(Reach::Input(input))
+    let said = sandbox::enter(Reach::Inputs(&[input]))
         .and_then(|()| probe(input))
         .and_then(|probe| serde_json::to_string(&probe).map_err(|e| Error::Fault(e.to_string())))
         .and_then(|json| Ok(writeln!(std::io::stdout(), "{json}")?));
     said.map_or_else(|error| complain(&error), |()| ExitCode::DONE)
+}
+
+fn compare_two(
+    a: &Path,
+    b: &Path,
+    reference: Option<&Path>,
+    drawing: Option<&Path>,
+) -> Result<(), Error> {
+    // Opened before anything hostile is read; afterwards nothing can be.
+    let mut drawing = drawing.map(std::fs::File::create).transpose()?;
+    let inputs: Vec<&Path> = [a, b].into_iter().chain(reference).collect();
+    for input in &inputs {
+        std::fs::metadata(input)
+            .map_err(|error| Error::bad_path(&input.display().to_string(), &error))?;
+    }
+    sandbox::enter(Reach::Inputs(&inputs))?;
+    let comparison = compare(a, b, reference)?;
+    if let (Some(file), Some(svg)) = (&mut drawing, plot(&comparison)) {
+        file.write_all(svg.as_bytes())?;
+    }
+    let mut out = std::io::stdout();
+    if out.is_terminal() {
+        write!(out, "{}", comparison.table())?;
+    } else {
+        let json = serde_json::to_string_pretty(&comparison)
+            .map_err(|error| Error::Fault(error.to_string()))?;
+        writeln!(out, "{json}")?;
+    }
+    Ok(())
 }
 
 /// Says on standard error what went wrong, to whom it concerns.

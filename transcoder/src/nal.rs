@@ -5,6 +5,8 @@ use crate::error::Error;
 const TYPE: u8 = 0x1f;
 const SEQUENCE_PARAMETERS: u8 = 7;
 const PICTURE_PARAMETERS: u8 = 8;
+/// Slices of a picture that is no keyframe, its partitions, and of one that is.
+const SLICES: std::ops::RangeInclusive<u8> = 1..=5;
 
 /// What a decoder must know before the first picture.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -59,8 +61,21 @@ impl ParameterSets {
 
 /// A byte stream's picture as units with their length in front.
 pub(crate) fn with_lengths(stream: &[u8]) -> Vec<u8> {
-    let mut out = Vec::with_capacity(stream.len() + 8);
-    for unit in units(stream) {
+    join(units(stream), stream.len())
+}
+
+/// The same without what is not the picture itself: the encoder's signature alone is half a kilobyte
+/// in every segment.
+pub(crate) fn pictures_with_lengths(stream: &[u8]) -> Vec<u8> {
+    join(
+        units(stream).filter(|unit| SLICES.contains(&(unit[0] & TYPE))),
+        stream.len(),
+    )
+}
+
+fn join<'a>(units: impl Iterator<Item = &'a [u8]>, about: usize) -> Vec<u8> {
+    let mut out = Vec::with_capacity(about + 8);
+    for unit in units {
         let length = u32::try_from(unit.len()).unwrap_or(u32::MAX);
         out.extend_from_slice(&length.to_be_bytes());
         out.extend_from_slice(unit);

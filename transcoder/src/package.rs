@@ -3,16 +3,17 @@
 use std::path::Path;
 
 use millet_manifest::{
-    Chapter, Content, Download, FileRef, Kind, Rendition, Segment, SourceInfo, Still,
+    Chapter, Content, Decision, Download, FileRef, Kind, Rendition, Segment, SourceInfo, Still,
     TIMELINE_FILE, TIMELINE_VERSION, Timeline,
 };
 
 use crate::captions::Captions;
+use crate::compare::peak;
 use crate::error::Error;
-use crate::mux::Parted;
 use crate::resample::RATE;
-use crate::sound::SoundEncoder;
-use crate::video::Encoded;
+use crate::segments::Encoded;
+use crate::sounding::Sounded;
+use crate::store::Store;
 use crate::{download, hls};
 
 /// All that was made of one recording.
@@ -21,57 +22,31 @@ pub(crate) struct Made {
     pub(crate) duration_ms: i64,
     pub(crate) cuts_ms: Vec<i64>,
     pub(crate) rungs: Vec<Encoded>,
-    pub(crate) sounds: Vec<SoundEncoder>,
+    pub(crate) sounds: Vec<Sounded>,
     pub(crate) poster: Option<FileRef>,
     pub(crate) stills: Vec<Still>,
     pub(crate) captions: Captions,
     pub(crate) chapters: Vec<Chapter>,
     pub(crate) source: SourceInfo,
-}
-
-/// Where a whole rendition lies until it was parted and joined.
-pub(crate) fn whole(output: &Path, id: &str) -> std::path::PathBuf {
-    output.join(id).join("whole.mp4")
+    pub(crate) decision: Decision,
 }
 
 /// Writes everything; the manifest last, so that a folder without one is incomplete.
-pub(crate) fn write(output: &Path, made: Made) -> Result<Timeline, Error> {
-    let (end_ms, cuts) = (made.duration_ms, &made.cuts_ms);
+pub(crate) fn write(output: &Path, store: &Store, made: Made) -> Result<Timeline, Error> {
+    let end_ms = made.duration_ms;
     let mut renditions = Vec::new();
     for sound in made.sounds {
-        let (id, codec) = (sound.id, sound.codec);
-        let muxer = sound.finish(end_ms)?;
-        let parted = muxer.finish(end_ms, cuts, &output.join(id), id)?;
-        renditions.push(audio(id, codec, parted, end_ms));
+        renditions.push(audio(sound, end_ms));
     }
     for encoded in made.rungs {
-        let id = encoded.rung.id.clone();
-        let parted = encoded.muxer.finish(end_ms, cuts, &output.join(&id), &id)?;
-        let (average_bps, peak_bps) = rates(&parted.segments, end_ms);
-        renditions.push(Rendition {
-            id,
-            kind: encoded.rung.kind,
-            codec: encoded.codec,
-            width: encoded.rung.width,
-            height: encoded.rung.height,
-            frame_rate_milli: encoded.rung.rate_milli,
-            sample_rate: 0,
-            channels: 0,
-            average_bps,
-            peak_bps,
-            init: parted.init,
-            segments: parted.segments,
-        });
+        renditions.push(pictures(encoded, end_ms));
     }
-    let downloads = downloads(output, &renditions)?;
-    for rendition in &renditions {
-        std::fs::remove_file(whole(output, &rendition.id))?;
-    }
+    let downloads = downloads(output, store, &renditions, end_ms)?;
     let captions = made.captions.finish(output, end_ms)?;
     hls::write(output, &renditions, &captions, made.duration_ms)?;
     let mut chapters = made.chapters;
     chapters.retain(|chapter| i64::try_from(chapter.start_ms).is_ok_and(|at| at < end_ms));
-    let timeline = Timeline {
+    let mut timeline = Timeline {
         version: TIMELINE_VERSION,
         duration_ms: u64::try_from(end_ms).unwrap_or(0),
         content: made.content,
@@ -88,21 +63,50 @@ pub(crate) fn write(output: &Path, made: Made) -> Result<Timeline, Error> {
         captions,
         chapters,
         source: made.source,
+        decision: None,
     };
+    let sentence = timeline.in_short();
+    timeline.decision = Some(Decision {
+        sentence,
+        ..made.decision
+    });
     timeline
         .check()
         .map_err(|error| Error::Fault(error.to_string()))?;
     let json = serde_json::to_vec(&timeline).map_err(|error| Error::Fault(error.to_string()))?;
+    store.close()?;
     std::fs::write(output.join(TIMELINE_FILE), json)?;
     Ok(timeline)
 }
 
-fn audio(id: &str, codec: &str, parted: Parted, end_ms: i64) -> Rendition {
-    let (average_bps, peak_bps) = rates(&parted.segments, end_ms);
+fn pictures(encoded: Encoded, end_ms: i64) -> Rendition {
+    let (average_bps, peak_bps) = rates(&encoded.segments, end_ms);
+    let rung = encoded.rung;
     Rendition {
-        id: id.to_owned(),
+        kind: rung.kind,
+        codec: encoded.codec,
+        width: rung.width,
+        height: rung.height,
+        frame_rate_milli: rung.rate_milli,
+        sample_rate: 0,
+        channels: 0,
+        average_bps,
+        peak_bps,
+        init: FileRef {
+            file: format!("{}/init.mp4", rung.id),
+            bytes: encoded.init_bytes,
+        },
+        segments: encoded.segments,
+        id: rung.id,
+    }
+}
+
+fn audio(sound: Sounded, end_ms: i64) -> Rendition {
+    let (average_bps, peak_bps) = rates(&sound.segments, end_ms);
+    Rendition {
+        id: sound.id.to_owned(),
         kind: Kind::Audio,
-        codec: codec.to_owned(),
+        codec: sound.codec.to_owned(),
         width: 0,
         height: 0,
         frame_rate_milli: 0,
@@ -110,45 +114,44 @@ fn audio(id: &str, codec: &str, parted: Parted, end_ms: i64) -> Rendition {
         channels: 1,
         average_bps,
         peak_bps,
-        init: parted.init,
-        segments: parted.segments,
+        init: sound.init,
+        segments: sound.segments,
     }
 }
 
-/// Average over all, and the highest over any 10 seconds that begin with a segment.
+/// Average over all, and the highest over any 10 seconds.
 fn rates(segments: &[Segment], end_ms: i64) -> (u64, u64) {
-    let bits = |bytes: u64, ms: u64| bytes.saturating_mul(8_000) / ms.max(1);
     let total: u64 = segments.iter().map(|segment| segment.bytes).sum();
-    let average = bits(total, u64::try_from(end_ms).unwrap_or(0));
-    let peak = (0..segments.len())
-        .map(|first| {
-            let (mut bytes, mut ms) = (0, 0);
-            for segment in &segments[first..] {
-                bytes += segment.bytes;
-                ms += segment.duration_ms;
-                if ms >= 10_000 {
-                    break;
-                }
-            }
-            // A last short window says nothing about ten seconds.
-            bits(bytes, ms.max(1_000))
-        })
-        .max()
-        .unwrap_or(0);
-    (average, peak.max(average))
+    let average = total.saturating_mul(8_000) / u64::try_from(end_ms.max(1)).unwrap_or(1);
+    let chunks: Vec<(i64, u64)> = segments
+        .iter()
+        .flat_map(|segment| &segment.chunks)
+        .map(|chunk| (i64::try_from(chunk.start_ms).unwrap_or(0), chunk.bytes))
+        .collect();
+    (average, peak(&chunks, end_ms).max(average))
 }
 
-fn downloads(output: &Path, renditions: &[Rendition]) -> Result<Vec<Download>, Error> {
+/// One plain file for each picture of H.264 with the sound, and one of the sound alone.
+fn downloads(
+    output: &Path,
+    store: &Store,
+    renditions: &[Rendition],
+    end_ms: i64,
+) -> Result<Vec<Download>, Error> {
     let sound = renditions
         .iter()
         .find(|rendition| rendition.codec.starts_with("mp4a"))
-        .map(|rendition| (rendition.id.clone(), whole(output, &rendition.id)));
+        .map(|rendition| {
+            let whole = store.joined(&rendition.id, &rendition.segments)?;
+            Ok::<_, Error>((rendition.id.clone(), whole))
+        })
+        .transpose()?;
     let mut downloads = Vec::new();
     for rendition in renditions {
-        if rendition.kind != Kind::Video {
+        if rendition.kind != Kind::Video || !rendition.codec.starts_with("avc1") {
             continue;
         }
-        let picture = whole(output, &rendition.id);
+        let picture = store.joined(&rendition.id, &rendition.segments)?;
         let mut wholes = vec![picture.as_path()];
         wholes.extend(sound.as_ref().map(|(_, whole)| whole.as_path()));
         let file = format!("{}.mp4", rendition.id);
@@ -158,7 +161,10 @@ fn downloads(output: &Path, renditions: &[Rendition]) -> Result<Vec<Download>, E
             &rendition.id,
             "video/mp4",
             &wholes,
+            end_ms,
         )?);
+        // The disk need hold one at a time.
+        std::fs::remove_file(&picture)?;
     }
     if let Some((id, whole)) = &sound {
         let wholes = [whole.as_path()];
@@ -168,6 +174,7 @@ fn downloads(output: &Path, renditions: &[Rendition]) -> Result<Vec<Download>, E
             id,
             "audio/mp4",
             &wholes,
+            end_ms,
         )?);
     }
     Ok(downloads)

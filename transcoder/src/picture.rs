@@ -6,6 +6,19 @@ use ffmpeg_next::frame::Video;
 /// Columns and rows of the small picture that changes are judged by.
 const THUMB: (usize, usize) = (64, 36);
 
+/// Side of the squares that tell a repeated picture from a new one, pixels.
+const BLOCK: usize = 8;
+/// Neighbours that differ by more are an edge, and pixels that differ by no more are noise, levels.
+const EDGE: u8 = 48;
+const NOISE: u8 = 8;
+
+fn distance(a: &[u8], b: &[u8]) -> u32 {
+    a.iter()
+        .zip(b)
+        .map(|(a, b)| u32::from(a.abs_diff(*b)))
+        .sum()
+}
+
 /// One picture.
 pub(crate) struct Picture {
     pub(crate) width: u32,
@@ -46,6 +59,58 @@ impl Picture {
             }
         }
         frame
+    }
+
+    /// Memory that it takes.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.planes.iter().map(|plane| plane.len() as u64).sum()
+    }
+
+    /// Whether a block of 8 × 8 pixels differs by more than `most` levels in the mean: a picture of
+    /// which none does is no news.
+    pub(crate) fn differs(&self, other: &Self, most: u32) -> bool {
+        if (self.width, self.height) != (other.width, other.height) {
+            return true;
+        }
+        let width = self.width as usize;
+        let rows = self.planes[0].chunks(width * BLOCK);
+        let bound = most * (BLOCK * BLOCK) as u32;
+        rows.zip(other.planes[0].chunks(width * BLOCK))
+            .any(|(a, b)| {
+                // Most of a still picture is the very same.
+                a != b
+                    && (0..width).step_by(BLOCK).any(|from| {
+                        let until = (from + BLOCK).min(width);
+                        let lines = a.chunks_exact(width).zip(b.chunks_exact(width));
+                        let sum: u32 = lines
+                            .map(|(a, b)| distance(&a[from..until], &b[from..until]))
+                            .sum();
+                        sum > bound
+                    })
+            })
+    }
+
+    /// Share of pixels whose right or lower neighbour is far brighter or darker, thousandths.
+    pub(crate) fn edges_permille(&self) -> u32 {
+        let width = self.width as usize;
+        let luma = &self.planes[0];
+        let right = luma.iter().zip(luma.iter().skip(1));
+        let below = luma.iter().zip(luma.iter().skip(width));
+        let hard = |pairs: &mut dyn Iterator<Item = (&u8, &u8)>| {
+            pairs.filter(|(a, b)| a.abs_diff(**b) > EDGE).count()
+        };
+        let count = hard(&mut right.into_iter()) + hard(&mut below.into_iter());
+        u32::try_from(count * 500 / luma.len().max(1)).unwrap_or(1000)
+    }
+
+    /// Mean difference of pixels that differ only a little, thousandths of a level.
+    pub(crate) fn noise_millilevels(&self, other: &Self) -> u32 {
+        let pairs = self.planes[0].iter().zip(&other.planes[0]);
+        let small = pairs
+            .map(|(a, b)| u64::from(a.abs_diff(*b)))
+            .filter(|d| *d <= u64::from(NOISE));
+        let (sum, count) = small.fold((0, 0_u64), |(sum, count), d| (sum + d, count + 1));
+        u32::try_from(sum * 1000 / count.max(1)).unwrap_or(u32::MAX)
     }
 
     /// Mean brightness of each cell of a coarse grid.
@@ -127,6 +192,19 @@ mod tests {
             let again = Picture::copy(&picture.frame());
             assert!(again.planes == picture.planes);
         }
+    }
+
+    #[test]
+    fn a_thin_stroke_is_news_and_a_shade_is_not() {
+        let plain = grey(64, 48, 90);
+        let mut stroke = Picture::copy(&plain.frame());
+        for row in 16..24 {
+            stroke.planes[0][row * 64 + 30] = 0;
+        }
+        assert!(stroke.differs(&plain, 6));
+        assert!(!grey(64, 48, 94).differs(&plain, 6));
+        assert!(grey(64, 48, 97).differs(&plain, 6));
+        assert!(grey(62, 48, 90).differs(&plain, 6));
     }
 
     #[test]

@@ -22,7 +22,7 @@ pub fn probe(input: &Path) -> Result<Probe, Error> {
         duration_ms: u64::try_from(source.announced_ms)
             .ok()
             .filter(|announced| *announced > 0),
-        content: look.map_or(Content::AudioOnly, |look| look.content),
+        content: look.map_or(Content::AudioOnly, |look| look.content()),
         source: source.describe(look.map_or((0, 0), |look| (look.width, look.height))),
     })
 }

@@ -2,7 +2,6 @@
 #![allow(unsafe_code, reason = "libav is a C library")]
 
 use ffmpeg_next::ffi;
-use ffmpeg_next::format::context::Output;
 use ffmpeg_next::{codec, frame, media};
 
 /// A stream that comes without a container.
@@ -52,18 +51,6 @@ pub(crate) fn parameters(bare: &Bare<'_>) -> Result<codec::Parameters, ffmpeg_ne
     Ok(parameters)
 }
 
-/// Ends the present fragment of a muxer that was opened with `frag_custom`.
-pub(crate) fn flush_fragment(output: &mut Output) -> Result<(), ffmpeg_next::Error> {
-    // SAFETY: the context is live, its header is written (callers write packets only after it), and
-    // a null packet asks a muxer with AVFMT_ALLOW_FLUSH, as mp4 is, to flush.
-    let result = unsafe { ffi::av_write_frame(output.as_mut_ptr(), std::ptr::null_mut()) };
-    if result < 0 {
-        Err(ffmpeg_next::Error::from(result))
-    } else {
-        Ok(())
-    }
-}
-
 /// Samples that an opened audio encoder puts before the first real one.
 pub(crate) fn initial_padding(encoder: &codec::Context) -> i64 {
     // SAFETY: the context is live for as long as the reference; the field is a plain number.
@@ -76,10 +63,23 @@ pub(crate) fn bound_allocations(bytes: usize) {
     unsafe { ffi::av_max_alloc(bytes) }
 }
 
-/// Tells libav to write nothing below errors to standard error.
+/// Gives the memory of every picture back to the system when it is freed. Left alone, the allocator
+/// would learn to keep it, for each thread.
+pub(crate) fn give_memory_back() {
+    // SAFETY: sets a number of the allocator; called before any other thread runs.
+    unsafe {
+        libc::mallopt(libc::M_MMAP_THRESHOLD, 256 << 10);
+    }
+}
+
+/// Tells libav to write nothing below errors to standard error, and SVT-AV1, which has a log of its
+/// own, nothing but errors.
 pub(crate) fn quiet() {
-    // SAFETY: sets a global number; called before any other thread runs.
-    unsafe { ffi::av_log_set_level(ffi::AV_LOG_FATAL) }
+    // SAFETY: both set something global; called before any other thread runs.
+    unsafe {
+        ffi::av_log_set_level(ffi::AV_LOG_FATAL);
+        std::env::set_var("SVT_LOG", "1");
+    }
 }
 
 /// A sound frame whose layout the container did not say gets the usual one for its channels.

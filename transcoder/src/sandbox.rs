@@ -87,8 +87,8 @@ pub enum Reach<'a> {
         /// Everything below may be written.
         output: &'a Path,
     },
-    /// One file to read.
-    Input(&'a Path),
+    /// Files to read.
+    Inputs(&'a [&'a Path]),
     /// No file at all.
     Pipes,
 }
@@ -101,6 +101,7 @@ pub fn enter(reach: Reach<'_>) -> Result<(), Error> {
     die_with_parent()?;
     limit(reach)?;
     raw::quiet();
+    raw::give_memory_back();
     raw::bound_allocations(limits::LARGEST_ALLOCATION);
     files(reach)?;
     calls(reach)
@@ -127,7 +128,11 @@ fn limit(reach: Reach<'_>) -> Result<(), Error> {
             limits::FILE_BYTES,
             limits::OPEN_FILES,
         ),
-        Reach::Input(_) => (limits::ADDRESS_SPACE, 0, limits::OPEN_FILES),
+        Reach::Inputs(_) => (
+            limits::ADDRESS_SPACE,
+            limits::REPORT_BYTES,
+            limits::OPEN_FILES,
+        ),
         Reach::Pipes => (limits::LIVE_ADDRESS_SPACE, 0, limits::LIVE_OPEN_FILES),
     };
     for (resource, most) in [
@@ -153,17 +158,18 @@ fn files(reach: Reach<'_>) -> Result<(), Error> {
         .map_err(|error| fault(&error))?
         .create()
         .map_err(|error| fault(&error))?;
-    let (input, output) = match reach {
-        Reach::Files { input, output } => (Some(input), Some(output)),
-        Reach::Input(input) => (Some(input), None),
-        Reach::Pipes => (None, None),
+    let single;
+    let (inputs, output): (&[&Path], Option<&Path>) = match reach {
+        Reach::Files { input, output } => {
+            single = [input];
+            (&single, Some(output))
+        }
+        Reach::Inputs(inputs) => (inputs, None),
+        Reach::Pipes => (&[], None),
     };
-    let rights = [
-        (input, AccessFs::ReadFile.into()),
-        (output, AccessFs::from_all(abi)),
-    ];
-    for (path, access) in rights {
-        let Some(path) = path else { continue };
+    let readable = inputs.iter().map(|path| (*path, AccessFs::ReadFile.into()));
+    let writable = output.map(|path| (path, AccessFs::from_all(abi)));
+    for (path, access) in readable.chain(writable) {
         let file = PathFd::new(path).map_err(|error| fault(&error))?;
         ruleset = ruleset
             .add_rule(PathBeneath::new(file, access))
@@ -182,7 +188,7 @@ fn calls(reach: Reach<'_>) -> Result<(), Error> {
         .try_into()
         .map_err(|error| fault(&error))?;
     let opening = match reach {
-        Reach::Files { .. } | Reach::Input(_) => &[],
+        Reach::Files { .. } | Reach::Inputs(_) => &[],
         Reach::Pipes => OPENING,
     };
     let forbidden = FORBIDDEN.iter().chain(opening);

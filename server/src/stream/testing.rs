@@ -69,6 +69,7 @@ pub fn lecture(duration_ms: u64) -> Timeline {
             height: 720,
             bytes: 1_000_000,
         },
+        decision: None,
     }
 }
 

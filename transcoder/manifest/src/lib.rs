@@ -10,6 +10,7 @@ mod timeline;
 
 pub use progress::{BadInput, ExitCode, Progress, Stage};
 pub use timeline::{
-    Caption, Chapter, Chunk, Content, Download, FileRef, Kind, ManifestError, Probe, Rendition,
-    Segment, SourceInfo, Still, TIMELINE_FILE, TIMELINE_VERSION, Timeline,
+    Caption, Chapter, Chunk, Content, Decision, Download, FileRef, Kind, ManifestError,
+    PictureSigns, Probe, Rendition, RungDecision, Segment, SoundKind, SoundSigns, SourceInfo,
+    Still, TIMELINE_FILE, TIMELINE_VERSION, Timeline, TitleClass,
 };

@@ -15,6 +15,15 @@ pub enum Progress {
         /// Estimate of the time that is left.
         left_ms: Option<u64>,
     },
+    /// A segment is in place and can be played, while others are still being made.
+    Published {
+        /// Id of the rendition.
+        rendition: String,
+        /// Its place in the rendition, from 0.
+        index: u64,
+        /// What it holds.
+        segment: crate::Segment,
+    },
     /// The output folder is complete; the last line of a successful run.
     Done {
         /// Length of the lesson.

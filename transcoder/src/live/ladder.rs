@@ -5,8 +5,8 @@ use ffmpeg_next::{Dictionary, Rational, codec, encoder};
 use millet_manifest::Kind;
 use millet_manifest::live::{LiveRendition, SEGMENT_MS};
 
-use super::boxes::{self, Entry, Track};
 use super::grid::PART;
+use crate::boxes::{self, Entry, Track};
 use crate::error::{Error, libav};
 use crate::nal::ParameterSets;
 use crate::raw;

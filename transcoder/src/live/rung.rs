@@ -13,14 +13,14 @@ use ffmpeg_next::{Packet, encoder, frame};
 
 use millet_manifest::Kind;
 
-use super::boxes::{Sample, fragment};
 use super::grid::{Place, floor};
 use super::ladder::Rung;
 use super::shared::{Signs, Sink, Thread};
+use crate::boxes::{Sample, fragment};
+use crate::encode;
 use crate::error::{Error, libav};
 use crate::nal;
 use crate::picture::Picture;
-use crate::video;
 
 /// A picture that is not followed by another is shown on this long without sound, as of a camera of
 /// one picture a second.
@@ -205,7 +205,7 @@ impl Work {
 
     fn encode(&mut self, picture: &Picture, at_ms: i64, key: bool) -> Result<(), Error> {
         let (width, height) = (u32::from(self.rung.width), u32::from(self.rung.height));
-        let mut scaled: frame::Video = video::scale(&mut self.scaler, picture, width, height)?;
+        let mut scaled: frame::Video = encode::scale(&mut self.scaler, picture, width, height)?;
         scaled.set_pts(Some(at_ms));
         scaled.set_kind(if key {
             PictureType::I
@@ -241,6 +241,7 @@ impl Work {
             .zip(times.windows(2))
             .map(|((_, data), time)| Sample {
                 duration: u32::try_from(time[1] - time[0]).unwrap_or(1),
+                offset: 0,
                 data,
             })
             .collect();

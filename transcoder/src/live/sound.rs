@@ -10,13 +10,13 @@ use millet_manifest::Kind;
 use millet_manifest::live::{LiveRendition, Output};
 
 use super::adts;
-use super::boxes::{self, Entry, Sample, Track, fragment};
 use super::decode::SoundDecoder;
 use super::events;
 use super::grid::{PART, Place, floor};
 use super::ladder::{AAC, OPUS};
 use super::shared::{Signs, Sink};
 use super::voices::Voices;
+use crate::boxes::{self, Entry, Sample, Track, fragment};
 use crate::error::{Error, libav};
 use crate::raw;
 use crate::resample::{RATE, Resampler};
@@ -332,6 +332,7 @@ impl Encoding {
         stretch.made += 1;
         let sample = Sample {
             duration: u32::try_from(size).unwrap_or(0),
+            offset: 0,
             data,
         };
         self.begun.get_or_insert((at, Vec::new())).1.push(sample);

@@ -1,6 +1,6 @@
 //! How a run ends: what is shorter is filled up, what yielded nothing goes.
 
-use millet_manifest::{BadInput, Content};
+use millet_manifest::{BadInput, Content, TitleClass};
 
 use super::work::{Sound, Work, give};
 use crate::chapters;
@@ -18,7 +18,7 @@ impl Work {
         let no_picture = self
             .pictures
             .as_ref()
-            .is_none_or(|pictures| pictures.last.is_none());
+            .is_none_or(|pictures| pictures.collector.last().is_none());
         let no_sound = self
             .sound
             .as_ref()
@@ -41,6 +41,7 @@ impl Work {
         let mut sounds = Vec::new();
         if let Some(Sound {
             mut mono,
+            mut leveller,
             mut encoders,
             ..
         }) = self.sound.take()
@@ -48,23 +49,32 @@ impl Work {
             if no_sound {
                 self.discard(encoders.iter().map(|encoder| encoder.id))?;
             } else {
-                mono.end(end_ms, |samples| give(&mut encoders, samples))?;
-                sounds = encoders;
+                mono.end(end_ms, |samples| {
+                    give(&mut encoders, leveller.pass(samples))
+                })?;
+                give(&mut encoders, leveller.end())?;
+                for encoder in encoders {
+                    sounds.push(encoder.finish(end_ms)?);
+                }
             }
         }
-        let mut rungs = Vec::new();
-        for thread in std::mem::take(&mut self.rungs) {
-            rungs.push(thread.join()?);
+        let (mut rungs, mut poster, mut stills) = (Vec::new(), None, Vec::new());
+        if let Some(mut pictures) = self.pictures.take() {
+            if let Some(whole) = pictures.collector.end(end_ms) {
+                pictures.segments.push(whole)?;
+            }
+            let ids = pictures.segments.ids();
+            if no_picture {
+                self.discard(ids.iter().map(String::as_str))?;
+            } else {
+                rungs = pictures.segments.finish()?;
+                (poster, stills) = pictures.stills.finish();
+            }
         }
         if no_picture {
-            self.discard(rungs.iter().map(|encoded| encoded.rung.id.as_str()))?;
-            rungs.clear();
+            self.decision.class = TitleClass::AudioOnly;
+            self.decision.rungs.clear();
         }
-        let (poster, stills) = match self.pictures.take() {
-            Some(pictures) if !no_picture => pictures.stills.finish(),
-            _ => (None, Vec::new()),
-        };
-        let look = self.look.filter(|_| !no_picture);
         if self.chapters.is_empty() && self.content == Content::Lecture {
             self.chapters = chapters::slides(self.cutter.changes());
         }
@@ -82,27 +92,13 @@ impl Work {
             sounds,
             poster,
             stills,
-            source: source.describe(look.map_or((0, 0), |look| (look.width, look.height))),
+            source: source.describe(if no_picture { (0, 0) } else { self.size }),
+            decision: self.decision,
         })
     }
 
     /// Removes what was begun for streams that yielded nothing.
-    pub(super) fn discard<'a>(&self, ids: impl Iterator<Item = &'a str>) -> Result<(), Error> {
-        for id in ids {
-            std::fs::remove_dir_all(self.output.join(id))?;
-        }
-        Ok(())
-    }
-
-    /// The error of a rung, if one is behind `error`.
-    pub(super) fn why(mut self, error: Error) -> Error {
-        if matches!(error, Error::Bad { .. }) {
-            return error;
-        }
-        let threads = std::mem::take(&mut self.rungs);
-        threads
-            .into_iter()
-            .find_map(|thread| thread.join().err())
-            .unwrap_or(error)
+    fn discard<'a>(&self, mut ids: impl Iterator<Item = &'a str>) -> Result<(), Error> {
+        ids.try_for_each(|id| self.store.discard(id))
     }
 }

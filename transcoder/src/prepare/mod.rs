@@ -1,10 +1,13 @@
-//! The main loop: one reader, one decoder, one thread for each rung.
+//! The main loop: one reader and one decoder feed every rung.
 
+mod collect;
 mod end;
 mod holes;
 mod pace;
+mod progress;
 mod work;
 
+use std::num::NonZero;
 use std::path::Path;
 
 use millet_manifest::{Stage, Timeline};
@@ -13,38 +16,56 @@ use crate::content;
 use crate::error::Error;
 use crate::package;
 use crate::picture::Picture;
+use crate::plan::Plan;
 use crate::report::Report;
 use crate::source::{Source, to_ms};
+use crate::store::Store;
 use work::{Pictures, Sound, Work, give};
 
-/// Part of the work, in thousandths, that is done when the last picture is encoded.
-const ENCODED: i64 = 930;
+pub(crate) use collect::Collector;
+pub(crate) use pace::Pace;
 
-/// Prepares `input` into the empty folder `output` and writes `timeline.json` there at the end.
+/// Part of the work, in thousandths, that is done when rungs are decided on.
+const DECIDED: u32 = 60;
+
+/// Prepares `input` into the folder `output` and writes `timeline.json` there at the end. The folder
+/// is empty, or holds what a run of the same input left that was killed: then only what is missing
+/// is made. `workers` cores encode.
 ///
 /// # Errors
 /// [`Error::Bad`] when the input is to blame; everything else is a fault.
-pub fn prepare(input: &Path, output: &Path, report: &mut Report) -> Result<Timeline, Error> {
+pub fn prepare(
+    input: &Path,
+    output: &Path,
+    workers: NonZero<usize>,
+    report: &Report,
+) -> Result<Timeline, Error> {
     report.step(Stage::Probe, 0);
     let source = Source::open(input)?;
-    let look = match source.video {
-        Some(_) => content::look(input)?,
-        None => None,
+    let store = Store::open(output)?;
+    let plan = match Plan::found(&store, input)? {
+        Some(plan) => plan,
+        None => {
+            let look = match source.video {
+                Some(_) => content::look(input)?,
+                None => None,
+            };
+            report.step(Stage::Probe, DECIDED / 3);
+            let plan = Plan::decide(input, &source, look, workers)?;
+            plan.note(&store)?;
+            plan
+        }
     };
-    report.step(Stage::Probe, 20);
-    let mut work = Work::begin(&source, look, output)?;
-    let made = work_through(source, &mut work, report);
-    let made = match made {
-        Ok(source) => work.end(source)?,
-        // A rung that failed closes its channel, and then its own error says more.
-        Err(error) => return Err(work.why(error)),
-    };
-    report.step(Stage::Package, 950);
-    package::write(output, made)
+    report.step(Stage::Probe, DECIDED);
+    let mut work = Work::begin(&source, plan, output, &store, workers, report)?;
+    let source = work_through(source, &mut work)?;
+    let made = work.end(source)?;
+    report.step(Stage::Package, 970);
+    package::write(output, &store, made)
 }
 
 /// Reads to the end and hands the source back.
-fn work_through(mut source: Source, work: &mut Work, report: &mut Report) -> Result<Source, Error> {
+fn work_through(mut source: Source, work: &mut Work) -> Result<Source, Error> {
     let video = source.video.as_ref().map(|track| track.index);
     let audio = source.audio.as_ref().map(|track| track.index);
     let (announced_ms, bytes) = (source.announced_ms, source.bytes);
@@ -62,17 +83,14 @@ fn work_through(mut source: Source, work: &mut Work, report: &mut Report) -> Res
             work.others_ms = work.others_ms.max(end_ms);
             continue;
         }
-        let done = match announced_ms {
+        let read = match announced_ms {
             0 => {
-                i64::try_from(packet.position()).unwrap_or(0).max(0) * ENCODED
+                i64::try_from(packet.position()).unwrap_or(0).max(0) * 1000
                     / i64::try_from(bytes).unwrap_or(i64::MAX).max(1)
             }
-            whole => work.end_ms() * ENCODED / whole,
+            whole => work.end_ms() * 1000 / whole,
         };
-        report.step(
-            Stage::Encode,
-            u32::try_from(done.clamp(20, ENCODED)).unwrap_or(20),
-        );
+        work.progress.read(u32::try_from(read).unwrap_or(0));
     }
     pictures(work, None)?;
     sound(work, None)?;
@@ -120,13 +138,16 @@ fn sound(work: &mut Work, packet: Option<&ffmpeg_next::Packet>) -> Result<(), Er
     let Sound {
         decoder,
         mono,
+        leveller,
         encoders,
     } = sound;
     decoder.decode(packet, |frame, at_ms| {
         if let Some(at_ms) = at_ms {
             holes.reach(at_ms, seen_ms.max(mono.end_ms()))?;
         }
-        mono.take(frame, at_ms, |samples| give(encoders, samples))
+        mono.take(frame, at_ms, |samples| {
+            give(encoders, leveller.pass(samples))
+        })
     })?;
     let end_ms = mono.end_ms();
     if work.pictures.is_none() {

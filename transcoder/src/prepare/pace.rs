@@ -2,13 +2,21 @@
 
 /// Drops pictures that no rung has room for before they cost filtering. What deinterlaces needs
 /// them all.
-pub(super) struct Pace {
-    pub(super) rate_milli: Option<i64>,
-    pub(super) slot: i64,
+pub(crate) struct Pace {
+    rate_milli: Option<i64>,
+    slot: i64,
 }
 
 impl Pace {
-    pub(super) fn keeps(&mut self, at_ms: i64) -> bool {
+    /// Lets through `rate_milli` pictures in 1000 seconds, or all.
+    pub(crate) fn new(rate_milli: Option<i64>) -> Self {
+        Self {
+            rate_milli,
+            slot: -1,
+        }
+    }
+
+    pub(crate) fn keeps(&mut self, at_ms: i64) -> bool {
         let Some(rate) = self.rate_milli else {
             return true;
         };

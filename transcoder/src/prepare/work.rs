@@ -1,40 +1,48 @@
 //! What is being made of one recording, and how a picture goes to every rung.
 
-use std::path::{Path, PathBuf};
+use std::num::NonZero;
+use std::path::Path;
 use std::sync::Arc;
 
-use millet_manifest::{Chapter, Content};
+use millet_manifest::{Chapter, Content, Decision, SoundKind};
 
+use super::collect::Collector;
 use super::holes::Holes;
 use super::pace::Pace;
+use super::progress::Progress;
 use crate::captions::Captions;
 use crate::chapters;
-use crate::content::Look;
 use crate::cuts::{Cutter, Rule};
 use crate::decode::{AudioDecoder, VideoDecoder};
 use crate::error::Error;
-use crate::ladder::ladder;
+use crate::loudness::Leveller;
 use crate::normalise::{Fit, Normaliser};
-use crate::picture::{Picture, Thumb};
-use crate::sound::{Mono, SoundEncoder};
+use crate::picture::Picture;
+use crate::plan::Plan;
+use crate::report::Report;
+use crate::segments::{Segments, Whole};
+use crate::sound::Mono;
+use crate::sounding::SoundEncoder;
 use crate::source::Source;
 use crate::stills::Stills;
-use crate::video::{Shown, Thread};
+use crate::store::Store;
 
 /// One recording on its way.
 pub(super) struct Work {
-    pub(super) output: PathBuf,
+    pub(super) store: Store,
     pub(super) content: Content,
-    pub(super) look: Option<Look>,
+    pub(super) decision: Decision,
+    /// Size as displayed.
+    pub(super) size: (u32, u32),
     pub(super) cutter: Cutter,
     pub(super) pictures: Option<Pictures>,
     pub(super) sound: Option<Sound>,
-    pub(super) rungs: Vec<Thread>,
     pub(super) captions: Captions,
     pub(super) chapters: Vec<Chapter>,
     /// Until when streams that are not used go on: text may last longer than what it is about.
     pub(super) others_ms: i64,
     pub(super) holes: Holes,
+    pub(super) progress: Progress,
 }
 
 /// Its pictures.
@@ -43,7 +51,8 @@ pub(super) struct Pictures {
     pub(super) normaliser: Normaliser,
     pub(super) stills: Stills,
     pub(super) pace: Pace,
-    pub(super) last: Option<(Arc<Picture>, Arc<Thumb>)>,
+    pub(super) collector: Collector,
+    pub(super) segments: Segments,
     pub(super) last_ms: i64,
     pub(super) step_ms: i64,
 }
@@ -52,22 +61,28 @@ pub(super) struct Pictures {
 pub(super) struct Sound {
     pub(super) decoder: AudioDecoder,
     pub(super) mono: Mono,
+    pub(super) leveller: Leveller,
     pub(super) encoders: Vec<SoundEncoder>,
 }
 
 impl Work {
-    pub(super) fn begin(source: &Source, look: Option<Look>, output: &Path) -> Result<Self, Error> {
-        let content = look.map_or(Content::AudioOnly, |look| look.content);
-        let mut rungs = Vec::new();
+    pub(super) fn begin(
+        source: &Source,
+        plan: Plan,
+        output: &Path,
+        store: &Store,
+        workers: NonZero<usize>,
+        report: &Report,
+    ) -> Result<Self, Error> {
+        let content = plan.content();
+        let progress = Progress::new(report, source.announced_ms, &plan.rungs);
         let mut pictures = None;
-        if let (Some(look), Some(track)) = (look, &source.video) {
-            let ladder = ladder(content, look.width, look.height);
-            let largest = ladder
-                .last()
-                .ok_or_else(|| Error::Fault("the ladder has no rung".into()))?;
-            let (width, height) = (largest.width, largest.height);
-            let fastest = ladder.iter().map(|rung| rung.rate_milli).max().unwrap_or(1);
+        if let (Some((width, height)), Some(track)) = (plan.largest(), &source.video) {
+            let fastest = plan.rungs.iter().map(|rung| rung.rate_milli).max();
+            let fastest = i64::from(fastest.unwrap_or(1));
             let decoder = VideoDecoder::open(&source.input, track, source.start_ms)?;
+            let progress = progress.clone();
+            let told = move |rung: &_, index, segment: &_| progress.encoded(rung, index, segment);
             pictures = Some(Pictures {
                 step_ms: decoder.step_ms(),
                 decoder,
@@ -75,33 +90,37 @@ impl Work {
                     track.turn,
                     width,
                     height,
-                    look.interlaced,
+                    plan.interlaced,
                     Fit::Stretch,
                 ),
                 stills: Stills::new(output, content)?,
-                pace: Pace {
-                    rate_milli: (!look.interlaced).then_some(i64::from(fastest)),
-                    slot: -1,
-                },
-                last: None,
+                pace: Pace::new((!plan.interlaced).then_some(fastest)),
+                collector: Collector::new(content),
+                segments: Segments::start(plan.rungs, store, workers, Box::new(told))?,
                 last_ms: 0,
             });
-            for rung in ladder {
-                rungs.push(Thread::start(rung, content, output)?);
-            }
         }
         let sound = match &source.audio {
-            Some(track) => Some(Sound {
-                decoder: AudioDecoder::open(&source.input, track, source.start_ms)?,
-                mono: Mono::new(),
-                encoders: vec![SoundEncoder::opus(output)?, SoundEncoder::aac(output)?],
-            }),
+            Some(track) => {
+                let kind = plan.decision.sound.map(|signs| signs.kind);
+                let speech = kind != Some(SoundKind::Music);
+                Some(Sound {
+                    decoder: AudioDecoder::open(&source.input, track, source.start_ms)?,
+                    mono: Mono::new(),
+                    leveller: Leveller::new(plan.decision.sound),
+                    encoders: vec![
+                        SoundEncoder::opus(store, speech)?,
+                        SoundEncoder::aac(store)?,
+                    ],
+                })
+            }
             None => None,
         };
         Ok(Self {
-            output: output.to_owned(),
+            store: store.clone(),
             content,
-            look,
+            decision: plan.decision,
+            size: plan.size,
             cutter: Cutter::new(Rule::of(content)),
             captions: Captions::find(&source.input, source.start_ms),
             chapters: chapters::named(&source.input, source.start_ms),
@@ -109,7 +128,7 @@ impl Work {
             holes: Holes::default(),
             pictures,
             sound,
-            rungs,
+            progress,
         })
     }
 
@@ -121,11 +140,11 @@ impl Work {
         };
         let thumb = Arc::new(picture.thumb());
         let picture = Arc::new(picture);
-        let changed = match &pictures.last {
-            Some((_, last)) => thumb.changed_permille(last),
-            None => 1000,
-        };
-        let first = pictures.last.is_none();
+        let last = pictures.collector.last().cloned();
+        let changed = last
+            .as_ref()
+            .map_or(1000, |(_, last)| thumb.changed_permille(last));
+        let first = last.is_none();
         let at_ms = if first { 0 } else { at_ms };
         if !first {
             self.hold_until(at_ms)?;
@@ -133,13 +152,15 @@ impl Work {
         let cut = first || self.cutter.wants(at_ms, changed);
         if cut && !first {
             self.cut(at_ms);
-            self.cutter.changed(changed);
+        }
+        if !first {
+            self.cutter.changed(at_ms, changed);
         }
         self.send(picture, thumb, at_ms, cut)?;
         self.settle(at_ms)
     }
 
-    pub(super) fn cut(&mut self, at_ms: i64) {
+    fn cut(&mut self, at_ms: i64) {
         self.cutter.cut(at_ms);
         for encoder in self.sound.iter_mut().flat_map(|sound| &mut sound.encoders) {
             encoder.cut(at_ms);
@@ -149,7 +170,9 @@ impl Work {
     /// Every cut before `until_ms` is known.
     pub(super) fn settle(&mut self, until_ms: i64) -> Result<(), Error> {
         for encoder in self.sound.iter_mut().flat_map(|sound| &mut sound.encoders) {
-            encoder.settle(until_ms)?;
+            for (index, segment) in encoder.settle(until_ms)? {
+                self.progress.published(encoder.id, index, &segment);
+            }
         }
         Ok(())
     }
@@ -161,7 +184,7 @@ impl Work {
             let last = self
                 .pictures
                 .as_ref()
-                .and_then(|pictures| pictures.last.clone());
+                .and_then(|pictures| pictures.collector.last().cloned());
             if let Some((picture, thumb)) = last {
                 self.send(picture, thumb, due, true)?;
             }
@@ -169,42 +192,45 @@ impl Work {
         Ok(())
     }
 
-    pub(super) fn send(
+    fn send(
         &mut self,
         picture: Arc<Picture>,
-        thumb: Arc<Thumb>,
+        thumb: Arc<crate::picture::Thumb>,
         at_ms: i64,
         cut: bool,
     ) -> Result<(), Error> {
         let Some(pictures) = &mut self.pictures else {
             return Ok(());
         };
+        pictures.last_ms = at_ms;
         if cut {
             pictures.stills.see(&picture, at_ms)?;
+        } else if pictures.collector.repeats(&picture, at_ms) {
+            return Ok(());
         }
-        pictures.last = Some((picture.clone(), thumb.clone()));
-        pictures.last_ms = at_ms;
-        for rung in &self.rungs {
-            let shown = Shown {
-                picture: picture.clone(),
-                thumb: thumb.clone(),
-                at_ms,
-                cut,
-            };
-            rung.show(shown)?;
+        match pictures.collector.take(picture, thumb, at_ms, cut) {
+            Some(whole) => self.push(whole),
+            None => Ok(()),
         }
-        Ok(())
+    }
+
+    /// Hands a whole segment to the workers.
+    pub(super) fn push(&mut self, whole: Whole) -> Result<(), Error> {
+        match &mut self.pictures {
+            Some(pictures) => pictures.segments.push(whole),
+            None => Ok(()),
+        }
     }
 
     /// How far pictures and sound are.
     pub(super) fn end_ms(&self) -> i64 {
-        let picture = self
-            .pictures
-            .as_ref()
-            .map_or(0, |pictures| match pictures.last {
-                Some(_) => pictures.last_ms + pictures.step_ms,
-                None => 0,
-            });
+        let picture =
+            self.pictures
+                .as_ref()
+                .map_or(0, |pictures| match pictures.collector.last() {
+                    Some(_) => pictures.last_ms + pictures.step_ms,
+                    None => 0,
+                });
         let sound = self.sound.as_ref().map_or(0, |sound| sound.mono.end_ms());
         picture.max(sound)
     }

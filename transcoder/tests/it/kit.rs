@@ -216,12 +216,13 @@ impl Prepared {
         kinds
     }
 
-    /// Sizes of the moving renditions.
+    /// Sizes of the moving renditions that every phone plays.
     pub fn sizes(&self) -> Vec<(u32, u32)> {
         self.timeline
             .renditions
             .iter()
             .filter(|rendition| rendition.kind == Kind::Video)
+            .filter(|rendition| rendition.codec.starts_with("avc1"))
             .map(|rendition| (rendition.width, rendition.height))
             .collect()
     }

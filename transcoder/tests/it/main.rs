@@ -1,11 +1,13 @@
 //! Runs the real binary on files that the real tools make, and reads back what it wrote with them.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod compare;
 mod kit;
 mod live;
 mod live_hostile;
 mod live_kit;
 mod live_voices;
+mod prepare_again;
 mod prepare_damaged;
 mod prepare_inputs;
 mod prepare_refused;

@@ -132,6 +132,7 @@ fn describe(grown: &Grown, stills: Vec<(i64, String, i64)>) -> Timeline {
             height: 0,
             bytes: 0,
         },
+        decision: None,
     }
 }
 

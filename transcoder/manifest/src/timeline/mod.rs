@@ -1,5 +1,7 @@
 //! `timeline.json`: every rendition of one lesson, cut at the same times.
+
 mod check;
+mod decision;
 mod files;
 #[cfg(test)]
 mod tests;
@@ -7,6 +9,7 @@ mod tests;
 use serde::{Deserialize, Serialize};
 
 pub use check::ManifestError;
+pub use decision::{Decision, PictureSigns, RungDecision, SoundKind, SoundSigns, TitleClass};
 pub use files::{Caption, Chapter, Download, FileRef, Probe, SourceInfo, Still};
 
 /// Name of the manifest inside the output folder.
@@ -47,6 +50,9 @@ pub struct Timeline {
     pub chapters: Vec<Chapter>,
     /// What was uploaded.
     pub source: SourceInfo,
+    /// Why the renditions are as they are; absent where nothing was decided, as for a class.
+    #[serde(default)]
+    pub decision: Option<Decision>,
 }
 
 /// What the picture shows.

@@ -64,6 +64,7 @@ fn two_cuts() -> Timeline {
             height: 0,
             bytes: 100,
         },
+        decision: None,
     }
 }
 
@@ -106,4 +107,40 @@ fn forged_manifests_are_refused() {
     timeline.chapters = vec![chapter(5), chapter(8_000)];
     assert!(timeline.check().is_err());
     assert!(forge(|t| t.version = 2).contains("version"));
+}
+
+#[test]
+fn a_manifest_without_a_decision_still_reads() {
+    let timeline = two_cuts();
+    let mut json = serde_json::to_value(&timeline).unwrap();
+    json.as_object_mut().unwrap().remove("decision");
+    let text = serde_json::to_vec(&json).unwrap();
+    assert_eq!(Timeline::from_json(&text).unwrap(), timeline);
+}
+
+#[test]
+fn the_sentence_says_what_a_learner_pays() {
+    let mut timeline = two_cuts();
+    timeline.duration_ms = 12 * 60_000;
+    timeline.renditions[0].segments[0].bytes = 1_300_000;
+    assert_eq!(timeline.in_short(), "12 min: 1.3 MB audio");
+    for (id, kind, codec, height, bytes) in [
+        ("s720", Kind::Stills, "avc1.64001f", 720, 120_000),
+        ("v480", Kind::Video, "avc1.64001e", 480, 1_900_000),
+        ("v720", Kind::Video, "avc1.64001f", 720, 2_600_000),
+        ("v720-av1", Kind::Video, "av01.0.05M.08", 720, 1_400_000),
+    ] {
+        let mut rendition = timeline.renditions[0].clone();
+        rendition.id = id.into();
+        rendition.kind = kind;
+        rendition.codec = codec.into();
+        rendition.height = height;
+        rendition.segments.truncate(1);
+        rendition.segments[0].bytes = bytes;
+        timeline.renditions.push(rendition);
+    }
+    assert_eq!(
+        timeline.in_short(),
+        "12 min: 1.4 MB audio + slides, 3.9 MB clear video"
+    );
 }

@@ -1,10 +1,23 @@
 //! Boxes of fragmented MP4 (ISO/IEC 14496-12), written by hand: an init segment depends on nothing
 //! but the rendition, so it is the same in every run, and a fragment says its time itself.
 
+mod fragment;
+#[cfg(test)]
+mod tests;
+
+pub(crate) use fragment::{Sample, fragment};
+
 /// What the samples of a track are.
+#[derive(Debug)]
 pub(crate) enum Entry {
     /// H.264 with its configuration record.
     Avc {
+        width: u16,
+        height: u16,
+        configuration: Vec<u8>,
+    },
+    /// AV1 with its configuration record (AV1 in ISO-BMFF, section 2.3).
+    Av1 {
         width: u16,
         height: u16,
         configuration: Vec<u8>,
@@ -22,14 +35,6 @@ pub(crate) struct Track {
     /// Length of every sample in units of time; 0 when they differ.
     pub(crate) sample_duration: u32,
     pub(crate) entry: Entry,
-}
-
-/// One coded picture or frame of sound.
-#[derive(Clone, Debug)]
-pub(crate) struct Sample {
-    /// Units of the track's time.
-    pub(crate) duration: u32,
-    pub(crate) data: Vec<u8>,
 }
 
 const TRACK_ID: u32 = 1;
@@ -71,7 +76,7 @@ pub(crate) fn init(track: &Track) -> Vec<u8> {
     movie.extend_from_slice(&IDENTITY);
     movie.extend_from_slice(&[0, 0, 0, 0, 0, 0, TRACK_ID + 1]);
     let default_flags = match track.entry {
-        Entry::Avc { .. } => NOT_SYNC,
+        Entry::Avc { .. } | Entry::Av1 { .. } => NOT_SYNC,
         _ => SYNC,
     };
     let defaults = [TRACK_ID, 1, track.sample_duration, 0, default_flags];
@@ -89,7 +94,7 @@ pub(crate) fn init(track: &Track) -> Vec<u8> {
 
 fn trak(track: &Track) -> Vec<u8> {
     let (volume, width, height) = match track.entry {
-        Entry::Avc { width, height, .. } => (0, width, height),
+        Entry::Avc { width, height, .. } | Entry::Av1 { width, height, .. } => (0, width, height),
         _ => (0x0100_0000, 0, 0),
     };
     let mut header = vec![0, 0, TRACK_ID, 0, 0, 0, 0, 0, volume];
@@ -100,7 +105,7 @@ fn trak(track: &Track) -> Vec<u8> {
     // Language `und`.
     let media = words(&[0, 0, track.timescale, 0, 0x55c4_0000]);
     let (handler, name, about) = match track.entry {
-        Entry::Avc { .. } => (
+        Entry::Avc { .. } | Entry::Av1 { .. } => (
             b"vide",
             &b"video\0"[..],
             full(b"vmhd", 0, 1, &[&words(&[0, 0])]),
@@ -132,9 +137,11 @@ fn trak(track: &Track) -> Vec<u8> {
     )
 }
 
+/// Reserved, and the data reference.
+const HEAD: [u8; 8] = [0, 0, 0, 0, 0, 0, 0, 1];
+
 /// The sample entry. Its first eight bytes are reserved but for the data reference, 1.
 fn entry(entry: &Entry) -> Vec<u8> {
-    const HEAD: [u8; 8] = [0, 0, 0, 0, 0, 0, 0, 1];
     // One channel, 16 bits, 48 kHz.
     let sound = words(&[0, 0, 0x0001_0010, 0, 48_000 << 16]);
     match entry {
@@ -142,24 +149,12 @@ fn entry(entry: &Entry) -> Vec<u8> {
             width,
             height,
             configuration,
-        } => {
-            let size = [width.to_be_bytes(), height.to_be_bytes()].concat();
-            let resolution = words(&[0x48_0000, 0x48_0000, 0]);
-            boxed(
-                b"avc1",
-                &[
-                    &HEAD,
-                    &[0; 16],
-                    &size,
-                    &resolution,
-                    // One picture in a sample, no name, 24 bits of colour.
-                    &[0, 1],
-                    &[0; 32],
-                    &[0, 0x18, 0xff, 0xff],
-                    &boxed(b"avcC", &[configuration]),
-                ],
-            )
-        }
+        } => picture(*b"avc1", (*width, *height), *b"avcC", configuration),
+        Entry::Av1 {
+            width,
+            height,
+            configuration,
+        } => picture(*b"av01", (*width, *height), *b"av1C", configuration),
         Entry::Opus => {
             // Version, channels, pre-skip (what the encoder adds is left out before it), rate,
             // gain, mapping family.
@@ -175,6 +170,26 @@ fn entry(entry: &Entry) -> Vec<u8> {
     }
 }
 
+/// `VisualSampleEntry` (section 12.1.3).
+fn picture(kind: [u8; 4], (width, height): (u16, u16), about: [u8; 4], record: &[u8]) -> Vec<u8> {
+    let size = [width.to_be_bytes(), height.to_be_bytes()].concat();
+    let resolution = words(&[0x48_0000, 0x48_0000, 0]);
+    boxed(
+        &kind,
+        &[
+            &HEAD,
+            &[0; 16],
+            &size,
+            &resolution,
+            // One picture in a sample, no name, 24 bits of colour.
+            &[0, 1],
+            &[0; 32],
+            &[0, 0x18, 0xff, 0xff],
+            &boxed(&about, &[record]),
+        ],
+    )
+}
+
 /// `ES_Descriptor` (ISO/IEC 14496-1, section 7.2.6.5) of AAC.
 fn descriptors(configuration: &[u8]) -> Vec<u8> {
     let descriptor = |tag: u8, parts: &[&[u8]]| {
@@ -188,130 +203,4 @@ fn descriptors(configuration: &[u8]) -> Vec<u8> {
     // MPEG-4 audio, an audio stream, no buffer size, no rates.
     let decoder = descriptor(4, &[&[0x40, 0x15], &[0; 11], &specific]);
     descriptor(3, &[&[0, 0, 0], &decoder, &descriptor(6, &[&[2]])])
-}
-
-/// `moof` and `mdat`; `time` is when the first sample is decoded, in the track's units. `key` says
-/// whether the first picture is a keyframe (the others are none); every frame of sound is one, which
-/// the init segment says.
-pub(crate) fn fragment(number: u32, time: u64, key: Option<bool>, samples: &[Sample]) -> Vec<u8> {
-    let Some(first) = samples.first() else {
-        return Vec::new();
-    };
-    let size = |sample: &Sample| u32::try_from(sample.data.len()).unwrap_or(u32::MAX);
-    let same_duration = samples.iter().all(|s| s.duration == first.duration);
-    let same_size = samples.iter().all(|sample| size(sample) == size(first));
-    // Offsets count from the moof; what is the same for all stands once.
-    let mut header_flags = 0x02_0000;
-    let mut header = vec![TRACK_ID];
-    let mut run_flags = 0x00_0001;
-    if same_duration {
-        header_flags |= 0x08;
-        header.push(first.duration);
-    } else {
-        run_flags |= 0x100;
-    }
-    if same_size {
-        header_flags |= 0x10;
-        header.push(size(first));
-    } else {
-        run_flags |= 0x200;
-    }
-    let count = u32::try_from(samples.len()).unwrap_or(u32::MAX);
-    let mut run = vec![count, 0];
-    if let Some(key) = key {
-        run_flags |= 0x04;
-        run.push(if key { SYNC } else { NOT_SYNC });
-    }
-    for sample in samples {
-        if !same_duration {
-            run.push(sample.duration);
-        }
-        if !same_size {
-            run.push(size(sample));
-        }
-    }
-    let header = full(b"tfhd", 0, header_flags, &[&words(&header)]);
-    let time = full(b"tfdt", 1, 0, &[&time.to_be_bytes()]);
-    let head = full(b"mfhd", 0, 0, &[&words(&[number])]);
-    // Boxes around the run, the run's own head, and the head of mdat behind it.
-    let offset = 8 + head.len() + 8 + header.len() + time.len() + 12 + run.len() * 4 + 8;
-    run[1] = u32::try_from(offset).unwrap_or(u32::MAX);
-    let run = full(b"trun", 0, run_flags, &[&words(&run)]);
-    let mut out = boxed(b"moof", &[&head, &boxed(b"traf", &[&header, &time, &run])]);
-    let data: Vec<&[u8]> = samples
-        .iter()
-        .map(|sample| sample.data.as_slice())
-        .collect();
-    out.extend(boxed(b"mdat", &data));
-    out
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// Types of the boxes at one level; panics when sizes do not fill it.
-    fn kinds(mut level: &[u8]) -> Vec<(String, Vec<u8>)> {
-        let mut found = Vec::new();
-        while !level.is_empty() {
-            let size = u32::from_be_bytes(level[..4].try_into().unwrap()) as usize;
-            let kind = String::from_utf8(level[4..8].to_vec()).unwrap();
-            found.push((kind, level[8..size].to_vec()));
-            level = &level[size..];
-        }
-        found
-    }
-
-    fn sample(bytes: usize, duration: u32) -> Sample {
-        Sample {
-            duration,
-            data: vec![7; bytes],
-        }
-    }
-
-    #[test]
-    fn an_init_segment_is_nested_boxes_without_gaps() {
-        for entry in [
-            Entry::Opus,
-            Entry::Aac {
-                configuration: vec![0x11, 0x88],
-            },
-            Entry::Avc {
-                width: 640,
-                height: 360,
-                configuration: vec![1; 40],
-            },
-        ] {
-            let init = init(&Track {
-                timescale: 1000,
-                sample_duration: 0,
-                entry,
-            });
-            let top = kinds(&init);
-            assert_eq!((top[0].0.as_str(), top[1].0.as_str()), ("ftyp", "moov"));
-            let names: Vec<String> = kinds(&top[1].1).into_iter().map(|(kind, _)| kind).collect();
-            assert_eq!(names, ["mvhd", "trak", "mvex"]);
-        }
-    }
-
-    #[test]
-    fn a_fragment_points_at_its_first_sample() {
-        for (key, samples) in [
-            (Some(true), vec![sample(5, 40)]),
-            (Some(true), vec![sample(5, 40), sample(5, 40)]),
-            (Some(false), vec![sample(5, 40), sample(6, 41)]),
-            (None, vec![sample(9, 40), sample(6, 40)]),
-        ] {
-            let bytes = fragment(3, 2_000, key, &samples);
-            let top = kinds(&bytes);
-            assert_eq!(top.len(), 2);
-            let inside = kinds(&top[0].1);
-            let track = kinds(&inside[1].1);
-            let run = &track[2].1;
-            let offset = u32::from_be_bytes(run[8..12].try_into().unwrap()) as usize;
-            assert_eq!(offset, bytes.len() - top[1].1.len());
-            assert_eq!(track[1].1[4..], 2_000_u64.to_be_bytes());
-        }
-        assert!(fragment(0, 0, None, &[]).is_empty());
-    }
 }

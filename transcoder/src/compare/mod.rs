@@ -1,0 +1,140 @@
+//! Two renditions side by side: what they cost and how near they come to the recording.
+
+mod plot;
+mod show;
+mod table;
+mod weigh;
+
+use std::path::Path;
+
+use millet_manifest::BadInput;
+use serde::Serialize;
+
+use crate::error::{Error, bad};
+use crate::normalise::{Fit, Normaliser};
+use crate::score::{Score, Scorer};
+use crate::source::Source;
+use show::Shower;
+
+pub use plot::plot;
+pub(crate) use weigh::peak;
+
+/// Pictures are compared at no more lines than this.
+const MOST_LINES: u32 = 720;
+
+/// One file's cost and quality.
+#[derive(Clone, Debug, Serialize)]
+pub struct Weighed {
+    /// As it was named.
+    pub file: String,
+    /// Size of the file.
+    pub bytes: u64,
+    /// Milliseconds.
+    pub duration_ms: u64,
+    /// Pixels as displayed; 0 without pictures.
+    pub width: u32,
+    /// See `width`.
+    pub height: u32,
+    /// Bits of all packets a second.
+    pub average_bps: u64,
+    /// Highest rate over any 10 seconds.
+    pub peak_bps: u64,
+    /// Absent without a reference or without pictures.
+    pub quality: Option<Quality>,
+}
+
+/// Quality beside the reference, at its size and at its frame rate.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Quality {
+    /// Structural similarity, 0 to 1.
+    pub ssim: f64,
+    /// The same as decibel, −10 log10(1 − SSIM).
+    pub ssim_db: f64,
+    /// Decibel.
+    pub psnr_db: f64,
+    /// Pictures of the reference.
+    pub pictures: u32,
+}
+
+impl From<Score> for Quality {
+    fn from(score: Score) -> Self {
+        Self {
+            ssim: score.ssim,
+            ssim_db: -10.0 * (1.0 - score.ssim).max(1e-6).log10(),
+            psnr_db: score.psnr,
+            pictures: score.pictures,
+        }
+    }
+}
+
+/// Both files and how they stand to each other.
+#[derive(Clone, Debug, Serialize)]
+pub struct Comparison {
+    /// The first file.
+    pub a: Weighed,
+    /// The second file.
+    pub b: Weighed,
+    /// Average rate of the first in parts of the second's.
+    pub rate_a_to_b: f64,
+}
+
+/// Weighs two renditions, and measures both against `reference` if there is one.
+///
+/// # Errors
+/// [`Error::Bad`] when a file cannot be read as media; everything else is a fault.
+pub fn compare(a: &Path, b: &Path, reference: Option<&Path>) -> Result<Comparison, Error> {
+    let one = |path: &Path| -> Result<Weighed, Error> {
+        let mut weighed = weigh::weigh(path)?;
+        if let (Some(reference), true) = (reference, weighed.width > 0) {
+            weighed.quality = Some(score(path, reference)?.into());
+        }
+        Ok(weighed)
+    };
+    let (a, b) = (one(a)?, one(b)?);
+    #[allow(clippy::cast_precision_loss, reason = "rates are far below 2^52")]
+    let rate_a_to_b = a.average_bps as f64 / b.average_bps.max(1) as f64;
+    Ok(Comparison { a, b, rate_a_to_b })
+}
+
+/// Every picture of the reference beside what the rendition shows at that moment.
+fn score(rendition: &Path, reference: &Path) -> Result<Score, Error> {
+    let (width, height) = weigh::size(&mut Source::open(reference)?)?;
+    if width == 0 {
+        return Err(bad(
+            BadInput::NoStreams,
+            "The reference holds no pictures to compare with.",
+        ));
+    }
+    let (width, height) = common(width, height);
+    let mut original = Shower::open(reference, width, height)?;
+    let mut coded = Shower::open(rendition, width, height)?;
+    let mut scorer = Scorer::new(width, height)?;
+    while let Some((at_ms, picture)) = original.next()? {
+        let Some(shown) = coded.at(at_ms)? else {
+            continue;
+        };
+        scorer.pair(picture, shown.frame())?;
+    }
+    scorer.finish()?.ok_or_else(|| {
+        bad(
+            BadInput::NoFrames,
+            "Not one picture could be compared with the reference.",
+        )
+    })
+}
+
+/// The size at which both are compared: the reference's, even, of at most [`MOST_LINES`].
+fn common(width: u32, height: u32) -> (u32, u32) {
+    let short = width.min(height).max(1);
+    let lines = short.min(MOST_LINES);
+    let scaled = |side: u32| {
+        let side = u64::from(side) * u64::from(lines) / u64::from(short);
+        u32::try_from(side).unwrap_or(2).max(2) / 2 * 2
+    };
+    (scaled(width), scaled(height))
+}
+
+/// A filter graph that brings pictures to the common size.
+fn to_size(turn: u32, width: u32, height: u32) -> Normaliser {
+    Normaliser::new(turn, width, height, false, Fit::Stretch)
+}

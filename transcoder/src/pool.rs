@@ -1,0 +1,235 @@
+//! Work that cores take in parallel, always the one with the lowest key first, and a bound on what
+//! waits for them.
+
+use std::collections::BTreeMap;
+use std::num::NonZero;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+
+use crate::error::Error;
+
+/// Segment, then what comes first within it, then a number that makes it unique.
+type Key = (usize, usize, u64);
+type Task = Box<dyn FnOnce(&Tasks) -> Result<(), Error> + Send>;
+
+#[derive(Default)]
+struct State {
+    queue: BTreeMap<Key, Task>,
+    pushed: u64,
+    running: usize,
+    held: u64,
+    closed: bool,
+    failed: Option<Error>,
+    /// Whether the error was already handed out.
+    is_over: bool,
+}
+
+#[derive(Default)]
+struct Shared {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // A task that panicked leaves the queue as it was; its panic is an error of its own.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Where tasks come from, also from within tasks.
+#[derive(Clone)]
+pub(crate) struct Tasks(Arc<Shared>);
+
+impl Tasks {
+    /// Adds a task of a segment; of one segment, the lower `rank` comes first.
+    pub(crate) fn push(
+        &self,
+        segment: usize,
+        rank: usize,
+        task: impl FnOnce(&Tasks) -> Result<(), Error> + Send + 'static,
+    ) {
+        let mut state = self.0.lock();
+        if !state.is_over && state.failed.is_none() {
+            state.pushed += 1;
+            let key = (segment, rank, state.pushed);
+            state.queue.insert(key, Box::new(task));
+        }
+        drop(state);
+        self.0.changed.notify_all();
+    }
+
+    /// Counts `bytes` as held until the value is dropped.
+    pub(crate) fn hold(&self, bytes: u64) -> Held {
+        self.0.lock().held += bytes;
+        Held {
+            shared: self.0.clone(),
+            bytes,
+        }
+    }
+
+    fn work(&self) {
+        let mut state = self.0.lock();
+        loop {
+            if let Some((_, task)) = state.queue.pop_first() {
+                state.running += 1;
+                drop(state);
+                let run = std::panic::AssertUnwindSafe(|| task(self));
+                let done = std::panic::catch_unwind(run)
+                    .unwrap_or_else(|_| Err(Error::Fault("a worker panicked".into())));
+                state = self.0.lock();
+                state.running -= 1;
+                if let Err(error) = done {
+                    state.queue.clear();
+                    if !state.is_over {
+                        state.failed.get_or_insert(error);
+                    }
+                }
+                self.0.changed.notify_all();
+            } else if state.closed && state.running == 0 {
+                return;
+            } else {
+                state = self
+                    .0
+                    .changed
+                    .wait(state)
+                    .unwrap_or_else(PoisonError::into_inner);
+            }
+        }
+    }
+}
+
+/// Memory that is in use.
+pub(crate) struct Held {
+    shared: Arc<Shared>,
+    bytes: u64,
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.shared.lock().held -= self.bytes;
+        self.shared.changed.notify_all();
+    }
+}
+
+/// Threads that work until [`Pool::finish`].
+pub(crate) struct Pool {
+    tasks: Tasks,
+    threads: Vec<JoinHandle<()>>,
+}
+
+impl Pool {
+    pub(crate) fn start(workers: NonZero<usize>) -> Result<Self, Error> {
+        let tasks = Tasks(Arc::default());
+        let mut pool = Self {
+            tasks,
+            threads: Vec::new(),
+        };
+        for number in 0..workers.get() {
+            let tasks = pool.tasks.clone();
+            let thread = std::thread::Builder::new()
+                .name(format!("worker {number}"))
+                .spawn(move || tasks.work())?;
+            pool.threads.push(thread);
+        }
+        Ok(pool)
+    }
+
+    pub(crate) fn tasks(&self) -> &Tasks {
+        &self.tasks
+    }
+
+    /// Waits until less than `most` bytes are held, or a task has failed.
+    pub(crate) fn wait_below(&self, most: u64) -> Result<(), Error> {
+        let mut state = self.tasks.0.lock();
+        while state.held >= most && state.failed.is_none() && state.queue.len() + state.running > 0
+        {
+            state = self
+                .tasks
+                .0
+                .changed
+                .wait(state)
+                .unwrap_or_else(PoisonError::into_inner);
+        }
+        match state.failed.take() {
+            Some(error) => {
+                state.is_over = true;
+                Err(error)
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Waits until everything is done.
+    pub(crate) fn finish(mut self) -> Result<(), Error> {
+        self.end(false);
+        let failed = self.tasks.0.lock().failed.take();
+        failed.map_or(Ok(()), Err)
+    }
+
+    fn end(&mut self, drop_what_waits: bool) {
+        let mut state = self.tasks.0.lock();
+        state.closed = true;
+        if drop_what_waits {
+            state.is_over = true;
+            state.queue.clear();
+        }
+        drop(state);
+        self.tasks.0.changed.notify_all();
+        for thread in self.threads.drain(..) {
+            // Tasks catch their own panics.
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Drop for Pool {
+    fn drop(&mut self) {
+        self.end(true);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+
+    const TWO: NonZero<usize> = NonZero::new(2).unwrap();
+
+    #[test]
+    fn tasks_may_add_tasks_and_all_are_done_at_the_end() {
+        let pool = Pool::start(TWO).unwrap();
+        let done = Arc::new(AtomicUsize::new(0));
+        for segment in 0..10 {
+            let done = done.clone();
+            pool.tasks().push(segment, 0, move |tasks| {
+                let held = tasks.hold(5);
+                tasks.push(segment, 1, move |_| {
+                    drop(held);
+                    done.fetch_add(1, Ordering::SeqCst);
+                    Ok(())
+                });
+                Ok(())
+            });
+        }
+        pool.wait_below(1).unwrap();
+        pool.finish().unwrap();
+        assert_eq!(done.load(Ordering::SeqCst), 10);
+    }
+
+    #[test]
+    fn an_error_and_a_panic_end_the_work_and_are_told_once() {
+        for bad in [
+            |_: &Tasks| Err(Error::Fault("broken".into())),
+            |_: &Tasks| panic!("broken"),
+        ] {
+            let pool = Pool::start(TWO).unwrap();
+            pool.tasks().push(0, 0, bad);
+            let held = pool.tasks().hold(10);
+            let told = pool.wait_below(5).is_err();
+            assert_ne!(told, pool.finish().is_err());
+            drop(held);
+        }
+    }
+}

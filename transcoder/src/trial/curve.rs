@@ -1,0 +1,221 @@
+//! Rate and quality of one rung as functions of the rate factor, from very few points.
+
+use crate::ladder::{Codec, Rung, Tune};
+
+/// What one rate factor brought.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Point {
+    pub(super) crf: u32,
+    /// Bits a second over all samples, and over the worst one.
+    pub(super) average_bps: u64,
+    pub(super) peak_bps: u64,
+    pub(super) ssim: f64,
+    /// Decibel.
+    pub(super) psnr: f64,
+}
+
+impl Point {
+    /// SSIM in decibel, which falls about evenly with the rate factor.
+    fn quality(&self) -> f64 {
+        decibel(self.ssim)
+    }
+
+    #[allow(clippy::cast_precision_loss, reason = "rates are far below 2^52")]
+    fn log_rate(&self) -> f64 {
+        (self.average_bps.max(1) as f64).ln()
+    }
+}
+
+fn decibel(ssim: f64) -> f64 {
+    -10.0 * (1.0 - ssim).max(1e-5).log10()
+}
+
+/// Decibel lost and share of the bits saved for each step of the rate factor, as usual; until two
+/// points say how it is here.
+fn usual(rung: &Rung) -> (f64, f64) {
+    match (rung.codec, rung.tune) {
+        (Codec::H264, _) => (0.45, 0.11),
+        (Codec::Av1, Tune::Screen) => (0.45, 0.06),
+        (Codec::Av1, Tune::Camera) => (0.14, 0.055),
+    }
+}
+
+/// Points of one rung.
+#[derive(Debug)]
+pub(super) struct Curve {
+    points: Vec<Point>,
+    first: u32,
+    lowest: u32,
+    highest: u32,
+    target: f64,
+    most_bps: f64,
+    average_bps: f64,
+    usual: (f64, f64),
+}
+
+impl Curve {
+    pub(super) fn new(rung: &Rung) -> Self {
+        let (lowest, highest) = match rung.codec {
+            Codec::H264 => (20, rung.codec.highest_crf()),
+            Codec::Av1 => (24, rung.codec.highest_crf()),
+        };
+        Self {
+            points: Vec::new(),
+            first: rung.crf,
+            lowest,
+            highest,
+            target: decibel(f64::from(rung.target) / 10_000.0),
+            most_bps: f64::from(rung.most_bps),
+            average_bps: f64::from(rung.average_bps),
+            usual: usual(rung),
+        }
+    }
+
+    pub(super) fn add(&mut self, point: Point) {
+        self.points.push(point);
+    }
+
+    /// The rate factor to try next; `None` when that is known already.
+    pub(super) fn next(&self) -> Option<u32> {
+        let Some(last) = self.points.last() else {
+            return Some(self.first);
+        };
+        let (lost, saved) = self.slopes();
+        let crf = f64::from(last.crf);
+        let enough = crf + (last.quality() - self.target) / lost;
+        #[allow(clippy::cast_precision_loss, reason = "rates are far below 2^52")]
+        let over = |rate: u64, most: f64| crf + (rate.max(1) as f64 / most).ln() / saved;
+        let cheap =
+            over(last.average_bps, self.average_bps).max(over(last.peak_bps, self.most_bps));
+        // The highest that reaches the target, and the lowest under the caps, if that is higher.
+        let wanted = enough.floor().max(cheap.ceil());
+        let wanted = wanted.clamp(f64::from(self.lowest), f64::from(self.highest));
+        #[allow(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "clamped to a small range"
+        )]
+        let wanted = wanted as u32;
+        self.points
+            .iter()
+            .all(|point| point.crf != wanted)
+            .then_some(wanted)
+    }
+
+    /// Decibel lost and logarithm of the rate saved for a step of the rate factor.
+    fn slopes(&self) -> (f64, f64) {
+        let (Some(first), Some(last)) = (self.points.first(), self.points.last()) else {
+            return self.usual;
+        };
+        let steps = f64::from(last.crf) - f64::from(first.crf);
+        if steps == 0.0 {
+            return self.usual;
+        }
+        let lost = (first.quality() - last.quality()) / steps;
+        let saved = (first.log_rate() - last.log_rate()) / steps;
+        // Measurements of short samples wobble; a slope of nothing would lead anywhere.
+        let between = |value: f64, usual: f64| value.clamp(usual / 3.0, usual * 3.0);
+        (between(lost, self.usual.0), between(saved, self.usual.1))
+    }
+
+    /// The newest point, which is the one to take.
+    pub(super) fn chosen(&self) -> &Point {
+        const NOTHING: Point = Point {
+            crf: 63,
+            average_bps: 0,
+            peak_bps: 0,
+            ssim: 0.0,
+            psnr: 0.0,
+        };
+        self.points.last().unwrap_or(&NOTHING)
+    }
+
+    /// Bytes that this codec saves against `other` at the other's quality, thousandths.
+    pub(super) fn saves_permille(&self, other: &Point) -> i32 {
+        let (lost, saved) = self.slopes();
+        let near = self.points.iter().min_by(|a, b| {
+            let far = |point: &Point| (point.quality() - other.quality()).abs();
+            far(a).total_cmp(&far(b))
+        });
+        let Some(near) = near else { return 0 };
+        let steps = (near.quality() - other.quality()) / lost;
+        let log_rate = near.log_rate() - steps * saved;
+        let share = 1.0 - (log_rate - other.log_rate()).exp();
+        #[allow(clippy::cast_possible_truncation, reason = "clamped to a small range")]
+        let permille = (share.clamp(-9.0, 1.0) * 1000.0).round() as i32;
+        permille
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use millet_manifest::Kind;
+
+    use super::*;
+
+    fn rung(most_bps: u32) -> Rung {
+        Rung {
+            id: "v480".into(),
+            kind: Kind::Video,
+            codec: Codec::H264,
+            tune: Tune::Camera,
+            width: 854,
+            height: 480,
+            rate_milli: 25_000,
+            crf: 33,
+            average_bps: most_bps,
+            most_bps,
+            target: 9_400,
+        }
+    }
+
+    /// A recording that loses half a decibel and a tenth of the rate each step.
+    fn point(crf: u32) -> Point {
+        let steps = f64::from(crf) - 30.0;
+        let quality = 13.0 - steps / 2.0;
+        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+        let rate = (300_000.0 * (-0.1 * steps).exp()) as u64;
+        Point {
+            crf,
+            average_bps: rate,
+            peak_bps: rate,
+            ssim: 1.0 - 10_f64.powf(-quality / 10.0),
+            psnr: 35.0,
+        }
+    }
+
+    fn settle(rung: &Rung) -> Point {
+        let mut curve = Curve::new(rung);
+        while let Some(crf) = curve.next() {
+            assert!(curve.points.len() < 5);
+            curve.add(point(crf));
+        }
+        *curve.chosen()
+    }
+
+    #[test]
+    fn the_cheapest_factor_that_reaches_the_target_is_found() {
+        let chosen = settle(&rung(1_000_000));
+        assert!(chosen.ssim >= 0.94 && point(chosen.crf + 1).ssim < 0.94);
+    }
+
+    #[test]
+    fn a_cap_goes_before_the_target() {
+        let chosen = settle(&rung(200_000));
+        assert!(chosen.average_bps <= 200_000 && chosen.ssim < 0.94);
+        assert!(point(chosen.crf - 1).average_bps > 200_000);
+    }
+
+    #[test]
+    fn saving_is_counted_at_equal_quality() {
+        let mut curve = Curve::new(&rung(1_000_000));
+        curve.add(point(30));
+        curve.add(point(36));
+        let other = Point {
+            average_bps: point(33).average_bps * 2,
+            ..point(33)
+        };
+        assert!((curve.saves_permille(&other) - 500).abs() < 20);
+        assert!(curve.saves_permille(&point(33)).abs() < 20);
+    }
+}

@@ -1,0 +1,70 @@
+//! Two files weighed against each other, as a person or a script asks for it.
+
+use std::process::{Command, Output, Stdio};
+
+use crate::kit::{Bench, transcoder};
+
+const PICTURES: &str = "-f lavfi -i testsrc2=size=320x240:rate=15:duration=4";
+
+fn compare(arguments: &[&str]) -> Output {
+    Command::new(transcoder())
+        .arg("compare")
+        .args(arguments)
+        .stdin(Stdio::null())
+        .output()
+        .unwrap()
+}
+
+#[test]
+fn the_better_and_the_cheaper_are_told_apart() {
+    let bench = Bench::made("original.mp4", &format!("{PICTURES} -c:v libx264 -crf 8"));
+    let original = bench.input.to_str().unwrap();
+    let small = bench.folder.path().join("small.mp4");
+    let large = bench.folder.path().join("large.mkv");
+    let plot = bench.folder.path().join("plot.svg");
+    let half = format!("-i {original} -vf scale=160:-2,fps=5 -c:v libx264 -crf 36");
+    crate::kit::ffmpeg(&half, &small);
+    crate::kit::ffmpeg(&format!("-i {original} -c:v libx264 -crf 18"), &large);
+    let (small, large) = (small.to_str().unwrap(), large.to_str().unwrap());
+    let drawn = plot.to_str().unwrap();
+    let run = compare(&[small, large, "--reference", original, "--plot", drawn]);
+    assert!(
+        run.status.success(),
+        "{}",
+        String::from_utf8_lossy(&run.stderr)
+    );
+    let said: serde_json::Value = serde_json::from_slice(&run.stdout).unwrap();
+    assert!(said["rate_a_to_b"].as_f64().unwrap() < 0.5, "{said}");
+    let quality = |file: &str, what: &str| said[file]["quality"][what].as_f64().unwrap();
+    assert!(quality("a", "ssim") + 0.05 < quality("b", "ssim"), "{said}");
+    assert!(quality("b", "psnr_db") > 35.0, "{said}");
+    // The reference's rate, not the small one's.
+    assert_eq!(said["a"]["quality"]["pictures"], 60);
+    for file in ["a", "b"] {
+        let rate = |what: &str| said[file][what].as_u64().unwrap();
+        assert!(rate("peak_bps") >= rate("average_bps") * 9 / 10, "{said}");
+    }
+    assert!(std::fs::read_to_string(plot).unwrap().starts_with("<svg"));
+}
+
+#[test]
+fn without_a_reference_only_cost_is_compared() {
+    let bench = Bench::made("a.mp4", &format!("{PICTURES} -c:v libx264"));
+    let file = bench.input.to_str().unwrap();
+    let run = compare(&[file, file]);
+    let said: serde_json::Value = serde_json::from_slice(&run.stdout).unwrap();
+    assert_eq!(said["rate_a_to_b"], 1.0);
+    assert!(said["a"]["quality"].is_null());
+}
+
+#[test]
+fn what_is_no_media_is_refused_in_one_sentence() {
+    let bench = Bench::with("notes.mp4", b"no film");
+    let file = bench.input.to_str().unwrap();
+    for second in [file, "/nowhere/a.mp4"] {
+        let run = compare(&[file, second]);
+        assert_eq!(run.status.code(), Some(2));
+        let said = String::from_utf8(run.stderr).unwrap();
+        assert!(said.ends_with(".\n") && said.lines().count() == 1, "{said}");
+    }
+}
