@@ -120,9 +120,9 @@ fn video(shape: Shape, codec: Codec, lines: u32, is_largest: bool) -> Rung {
     let screen = shape.class == TitleClass::Lecture;
     let (most_bps, target) = match (screen, codec, lines) {
         (true, Codec::H264, ..=480) => (48_000, 9_800),
-        (true, Codec::H264, _) => (80_000, 9_860),
+        (true, Codec::H264, _) => (80_000, 9_850),
         (true, Codec::Av1, ..=480) => (48_000, 9_850),
-        (true, Codec::Av1, _) => (80_000, 9_910),
+        (true, Codec::Av1, _) => (80_000, 9_900),
         (false, _, ..=240) => (96_000, 9_200),
         (false, _, ..=360) => (200_000, 9_300),
         (false, _, _) => (360_000, 9_400),

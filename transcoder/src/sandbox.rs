@@ -12,7 +12,10 @@ use landlock::{
     RulesetAttr as _, RulesetCreatedAttr as _, RulesetStatus,
 };
 use rlimit::Resource;
-use seccompiler::{BpfProgram, SeccompAction, SeccompFilter, TargetArch};
+use seccompiler::{
+    BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter,
+    SeccompRule, TargetArch,
+};
 
 use crate::error::Error;
 use crate::limits;
@@ -58,6 +61,17 @@ const FORBIDDEN: &[libc::c_long] = &[
     libc::SYS_reboot,
     libc::SYS_open_by_handle_at,
     libc::SYS_memfd_create,
+];
+
+/// The flag of a call that makes a thread.
+const CLONE_THREAD: u64 = libc::CLONE_THREAD as u64;
+
+/// Calls that make another process; threads are made by `clone` with a flag that says so.
+const FORKING: &[libc::c_long] = &[
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_fork,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_vfork,
 ];
 
 /// Calls by which a process that has only pipes would reach a file, also where there is no Landlock.
@@ -191,13 +205,35 @@ fn calls(reach: Reach<'_>) -> Result<(), Error> {
         Reach::Files { .. } | Reach::Inputs(_) => &[],
         Reach::Pipes => OPENING,
     };
-    let forbidden = FORBIDDEN.iter().chain(opening);
-    let rules: BTreeMap<i64, Vec<seccompiler::SeccompRule>> =
+    let forbidden = FORBIDDEN.iter().chain(FORKING).chain(opening);
+    let mut rules: BTreeMap<i64, Vec<SeccompRule>> =
         forbidden.map(|call| (*call, Vec::new())).collect();
+    let thread = SeccompCmpOp::MaskedEq(CLONE_THREAD);
+    let no_thread = SeccompCondition::new(0, SeccompCmpArgLen::Qword, thread, 0)
+        .and_then(|condition| SeccompRule::new(vec![condition]))
+        .map_err(|error| fault(&error))?;
+    rules.insert(libc::SYS_clone, vec![no_thread]);
+    apply(rules, libc::EPERM, arch)?;
+    // Its flags lie in memory, where a filter cannot look; who is told that it does not exist takes
+    // `clone`.
+    apply(
+        BTreeMap::from([(libc::SYS_clone3, Vec::new())]),
+        libc::ENOSYS,
+        arch,
+    )
+}
+
+/// Makes every call that a rule fits fail with `errno`.
+fn apply(
+    rules: BTreeMap<i64, Vec<SeccompRule>>,
+    errno: i32,
+    arch: TargetArch,
+) -> Result<(), Error> {
+    let fault = |error: &dyn std::fmt::Display| Error::Fault(format!("seccomp: {error}"));
     let filter = SeccompFilter::new(
         rules,
         SeccompAction::Allow,
-        SeccompAction::Errno(u32::try_from(libc::EPERM).unwrap_or(1)),
+        SeccompAction::Errno(u32::try_from(errno).unwrap_or(1)),
         arch,
     )
     .map_err(|error| fault(&error))?;

@@ -1,6 +1,6 @@
 //! Opens an input that may be anything, and looks at it within limits.
 
-use std::io::Read as _;
+use std::io::{Read as _, Seek as _, SeekFrom};
 use std::path::Path;
 
 use ffmpeg_next::codec::packet::side_data::Type as SideData;
@@ -106,6 +106,10 @@ pub(crate) fn too_long() -> Error {
 fn unreadable(path: &Path, error: ffmpeg_next::Error) -> Error {
     match error {
         ffmpeg_next::Error::Other { errno } if errno == libc::ENOMEM => over_limit(),
+        // Some demuxers say so of a file that ends in the middle of a length.
+        ffmpeg_next::Error::Other { errno } if errno == libc::EIO && can_be_read(path) => {
+            bad(BadInput::Truncated, "The file is damaged beyond use.")
+        }
         ffmpeg_next::Error::Other { errno } if errno != libc::EINVAL && errno != libc::EPERM => {
             Error::Libav {
                 what: "open the input",
@@ -130,6 +134,18 @@ pub(crate) fn over_limit() -> Error {
         BadInput::OverLimit,
         "The file needs more memory than allowed.",
     )
+}
+
+/// Whether the disk gives both ends of the file.
+fn can_be_read(path: &Path) -> bool {
+    let ends = || {
+        let mut file = std::fs::File::open(path)?;
+        let mut byte = [0_u8; 1];
+        file.read_exact(&mut byte)?;
+        file.seek(SeekFrom::End(-1))?;
+        file.read_exact(&mut byte)
+    };
+    ends().is_ok()
 }
 
 fn begins_like_mp4(path: &Path) -> bool {

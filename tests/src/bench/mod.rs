@@ -9,6 +9,7 @@ pub mod nginx;
 pub mod pages;
 mod peers;
 pub mod process;
+pub mod transcode;
 pub mod viewers;
 
 use std::path::PathBuf;
@@ -139,7 +140,7 @@ fn prepared(storage: &Storage, course: &Course) -> PathBuf {
 }
 
 /// Cores and memory, to be quoted beside every figure.
-fn machine() -> String {
+pub(crate) fn machine() -> String {
     let cores = std::thread::available_parallelism().map_or(0, std::num::NonZero::get);
     let memory = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
     let kib: u64 = memory

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod compare;
+mod escape;
 mod kit;
 mod live;
 mod live_hostile;
@@ -11,4 +12,5 @@ mod prepare_again;
 mod prepare_damaged;
 mod prepare_inputs;
 mod prepare_refused;
+mod probe_damaged;
 mod sandbox;

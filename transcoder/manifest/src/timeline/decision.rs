@@ -100,13 +100,9 @@ impl Timeline {
     /// What the lesson costs a learner, in one short English sentence.
     #[must_use]
     pub fn in_short(&self) -> String {
-        let bytes = |rendition: &Rendition| -> u64 {
-            let segments: u64 = rendition.segments.iter().map(|segment| segment.bytes).sum();
-            rendition.init.bytes + segments
-        };
         let least = |kind: Kind| {
             let own = self.renditions.iter().filter(move |r| r.kind == kind);
-            own.map(bytes).min()
+            own.map(Rendition::bytes).min()
         };
         // The clearest picture that every phone plays.
         let clearest = self
@@ -114,12 +110,15 @@ impl Timeline {
             .iter()
             .filter(|r| r.kind == Kind::Video && r.codec.starts_with("avc1"))
             .max_by_key(|r| r.height)
-            .map(bytes);
+            .map(Rendition::bytes);
         let sound = least(Kind::Audio);
         let mut parts = Vec::new();
         match (sound, least(Kind::Stills)) {
             (Some(sound), Some(stills)) => {
-                parts.push(format!("{} audio + slides", megabytes(sound + stills)));
+                parts.push(format!(
+                    "{} audio + slides",
+                    megabytes(sound.saturating_add(stills))
+                ));
             }
             (Some(sound), None) => parts.push(format!("{} audio", megabytes(sound))),
             (None, Some(stills)) => parts.push(format!("{} slides", megabytes(stills))),
@@ -128,7 +127,7 @@ impl Timeline {
         if let Some(video) = clearest {
             parts.push(format!(
                 "{} clear video",
-                megabytes(video + sound.unwrap_or(0))
+                megabytes(video.saturating_add(sound.unwrap_or(0)))
             ));
         }
         format!("{}: {}", length(self.duration_ms), parts.join(", "))
@@ -139,12 +138,12 @@ fn length(ms: u64) -> String {
     if ms < 60_000 {
         format!("{} s", ms.div_ceil(1_000))
     } else {
-        format!("{} min", (ms + 30_000) / 60_000)
+        format!("{} min", ms.saturating_add(30_000) / 60_000)
     }
 }
 
 /// One decimal, and never "0.0".
 fn megabytes(bytes: u64) -> String {
-    let tenths = ((bytes + 50_000) / 100_000).max(1);
+    let tenths = (bytes.saturating_add(50_000) / 100_000).max(1);
     format!("{}.{} MB", tenths / 10, tenths % 10)
 }

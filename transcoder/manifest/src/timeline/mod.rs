@@ -142,14 +142,20 @@ pub struct Chunk {
     pub keyframe: bool,
 }
 
+impl Rendition {
+    /// Bytes of the init segment and all segments.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        let segments = self.segments.iter().map(|segment| segment.bytes);
+        segments.fold(self.init.bytes, u64::saturating_add)
+    }
+}
+
 impl Timeline {
     /// Bytes of every file that the manifest names.
     #[must_use]
     pub fn bytes(&self) -> u64 {
-        let renditions = self.renditions.iter().map(|rendition| {
-            let segments: u64 = rendition.segments.iter().map(|segment| segment.bytes).sum();
-            rendition.init.bytes + segments
-        });
+        let renditions = self.renditions.iter().map(|rendition| rendition.bytes());
         let stills = self.stills.iter().map(|still| still.bytes);
         let downloads = self.downloads.iter().map(|download| download.bytes);
         let poster = self.poster.iter().map(|poster| poster.bytes);
@@ -159,7 +165,8 @@ impl Timeline {
             .chain(downloads)
             .chain(poster)
             .chain(captions)
-            .sum()
+            // A forged size must not be a fault of the reader's.
+            .fold(0, u64::saturating_add)
     }
 
     /// The rendition with this id.

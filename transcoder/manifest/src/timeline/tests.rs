@@ -144,3 +144,37 @@ fn the_sentence_says_what_a_learner_pays() {
         "12 min: 1.4 MB audio + slides, 3.9 MB clear video"
     );
 }
+
+/// Thousands of texts that are nearly a manifest: taken or refused, and what is taken can be asked.
+#[test]
+fn damaged_manifests_never_panic() {
+    let mut timeline = two_cuts();
+    timeline.renditions[0].init.bytes = u64::MAX;
+    let whole = serde_json::to_vec(&timeline).unwrap();
+    let mut state = 7_u64;
+    let mut below = |limit: usize| {
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        usize::try_from(state >> 33).unwrap() % limit
+    };
+    let mut taken = 0;
+    for _ in 0..20_000 {
+        let mut text = whole.clone();
+        let at = below(text.len());
+        match below(3) {
+            0 => text.truncate(at),
+            1 => text[at] = b'0' + u8::try_from(below(10)).unwrap(),
+            _ => text[at] ^= 1 << below(8),
+        }
+        if let Ok(timeline) = Timeline::from_json(&text) {
+            taken += 1;
+            let _ = (
+                timeline.bytes(),
+                timeline.in_short(),
+                timeline.segment_at(9),
+            );
+        }
+    }
+    assert!(taken > 0);
+}

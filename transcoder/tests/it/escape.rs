@@ -1,0 +1,118 @@
+//! Tries to get out of the sandbox, from inside.
+
+use std::io::ErrorKind;
+use std::net::{TcpListener, TcpStream, UdpSocket};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use millet_transcoder::sandbox::{self, Reach};
+
+use crate::kit::{Bench, transcoder};
+
+/// Names what the process that is started for one attempt should try, and where it may work.
+const ATTEMPT: &str = "MILLET_ESCAPE";
+const FOLDER: &str = "MILLET_ESCAPE_FOLDER";
+
+/// What is tried, and whether it was refused as it must be.
+fn attempt(what: &str, folder: &Path) -> bool {
+    let denied = |kind: ErrorKind| kind == ErrorKind::PermissionDenied;
+    match what {
+        "connect" => TcpStream::connect("127.0.0.1:9").is_err_and(|e| denied(e.kind())),
+        "listen" => TcpListener::bind("127.0.0.1:0").is_err_and(|e| denied(e.kind())),
+        "datagram" => UdpSocket::bind("127.0.0.1:0").is_err_and(|e| denied(e.kind())),
+        "run" => Command::new("/bin/true")
+            .status()
+            .is_err_and(|e| denied(e.kind())),
+        "read" => std::fs::read("/etc/passwd").is_err_and(|e| denied(e.kind())),
+        "read beside" => {
+            let beside = std::fs::read(folder.join("beside"));
+            beside.is_err_and(|e| denied(e.kind()))
+        }
+        "write beside" => {
+            let beside = std::fs::write(folder.join("beside"), "x");
+            beside.is_err_and(|e| denied(e.kind()))
+        }
+        "overwrite the input" => {
+            let input = std::fs::write(folder.join("input"), "x");
+            input.is_err_and(|e| denied(e.kind()))
+        }
+        "allocate without end" => Vec::<u8>::new().try_reserve_exact(16 << 30).is_err(),
+        "write inside" => std::fs::write(folder.join("out/file"), "x").is_ok(),
+        "make a thread" => std::thread::spawn(|| 7)
+            .join()
+            .is_ok_and(|seven| seven == 7),
+        other => panic!("{other} is no attempt"),
+    }
+}
+
+/// Does nothing but in the processes that the other test starts.
+#[test]
+fn inside() {
+    let (Ok(what), Some(folder)) = (std::env::var(ATTEMPT), std::env::var_os(FOLDER)) else {
+        return;
+    };
+    let folder = PathBuf::from(folder);
+    let (input, output) = (folder.join("input"), folder.join("out"));
+    sandbox::enter(Reach::Files {
+        input: &input,
+        output: &output,
+    })
+    .unwrap();
+    assert!(attempt(&what, &folder), "{what}");
+}
+
+#[test]
+fn nothing_gets_out_and_work_goes_on_inside() {
+    for what in [
+        "connect",
+        "listen",
+        "datagram",
+        "run",
+        "read",
+        "read beside",
+        "write beside",
+        "overwrite the input",
+        "allocate without end",
+        "write inside",
+        "make a thread",
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir(folder.path().join("out")).unwrap();
+        for file in ["input", "beside"] {
+            std::fs::write(folder.path().join(file), "as it was").unwrap();
+        }
+        let run = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "escape::inside", "--nocapture"])
+            .env(ATTEMPT, what)
+            .env(FOLDER, folder.path())
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&run.stderr);
+        assert!(run.status.success(), "{what}: {said}");
+        for file in ["input", "beside"] {
+            let text = std::fs::read_to_string(folder.path().join(file)).unwrap();
+            assert_eq!(text, "as it was", "{what}");
+        }
+    }
+}
+
+/// Names that libav would take for something else than a file.
+#[test]
+fn a_name_is_a_file_and_nothing_else() {
+    let bench = Bench::with("a.mp4", b"no film");
+    for name in [
+        "concat:/etc/passwd|/etc/passwd",
+        "subfile,,start,0,end,100,,:/etc/passwd",
+        "data:video/mp4;base64,AAAA",
+        "http://127.0.0.1:9/a.mp4",
+        "pipe:0",
+    ] {
+        let run = Command::new(transcoder())
+            .args(["prepare", name])
+            .arg(bench.output())
+            .output()
+            .unwrap();
+        assert!(!run.status.success(), "{name}");
+        assert!(!bench.output().join("timeline.json").exists());
+    }
+}
