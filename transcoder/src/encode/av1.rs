@@ -12,12 +12,20 @@ use crate::error::{Error, libav};
 use crate::ladder::{Rung, Tune};
 use crate::raw;
 
-/// Opening and closing touch tables that all encoders of the process share.
+/// Version 1.4 of the encoder shares tables between all encoders of a process and writes them
+/// whenever one is opened: two at a time crash now and then.
 static ALONE: Mutex<()> = Mutex::new(());
 
-/// To be held while an encoder is opened or closed.
+/// To be held from before an encoder is opened until it is closed.
 pub(super) fn alone() -> MutexGuard<'static, ()> {
     ALONE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Threads of the one encoder: those who wait for it leave their cores to it. More bring little at
+/// these sizes.
+fn threads() -> usize {
+    const MOST: usize = 4;
+    std::thread::available_parallelism().map_or(1, |cores| cores.get().min(MOST))
 }
 
 /// Name of the encoder.
@@ -53,9 +61,8 @@ pub(super) fn open(
     options.set("crf", &crf.to_string());
     let screen = u8::from(rung.tune == Tune::Screen);
     // Without rate control there is nothing to look ahead for; it would only cost memory.
-    let own = format!("lp=1:scm={screen}:lookahead=0");
+    let own = format!("lp={}:scm={screen}:lookahead=0", threads());
     options.set("svtav1-params", &own);
-    let _alone = alone();
     context.open_with(options).map_err(&what)
 }
 

@@ -1,5 +1,5 @@
 //! One segment of one rung: pictures in, coded pictures out. Every segment has an encoder of its own,
-//! with one thread, so that segments can be made side by side, in any order, and again.
+//! so that segments can be made side by side, in any order, and again.
 
 mod av1;
 mod h264;
@@ -65,6 +65,8 @@ pub(crate) fn chunk_starts(pictures: &[Shown]) -> Vec<usize> {
 /// Encodes pictures that have the rung's size.
 pub(crate) fn encode(rung: &Rung, crf: u32, pictures: &[Shown]) -> Result<Coded, Error> {
     let what = libav("encode a picture");
+    // Declared before the encoder, so that it is let go after that is closed.
+    let _alone = (rung.codec == Codec::Av1).then(av1::alone);
     let mut encoder = match rung.codec {
         Codec::H264 => h264::open(rung, crf)?,
         Codec::Av1 => av1::open(rung, crf, pictures.len())?,
@@ -96,12 +98,7 @@ pub(crate) fn encode(rung: &Rung, crf: u32, pictures: &[Shown]) -> Result<Coded,
     }
     match rung.codec {
         Codec::H264 => h264::coded(rung, &encoder, &packets),
-        Codec::Av1 => {
-            let coded = av1::coded(rung, &encoder, &packets);
-            let _alone = av1::alone();
-            drop(encoder);
-            coded
-        }
+        Codec::Av1 => av1::coded(rung, &encoder, &packets),
     }
 }
 
