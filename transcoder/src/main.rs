@@ -29,6 +29,9 @@ enum Command {
         /// Cores that encode at the same time; by default, all that there are
         #[arg(long)]
         workers: Option<NonZero<usize>>,
+        /// Try AV1 beside H.264; version 1.4 of its encoder hangs now and then on very few pictures
+        #[arg(long)]
+        av1: bool,
     },
     /// Say what INPUT is, as one line of JSON
     Probe {
@@ -77,7 +80,8 @@ fn main() -> ProcessCode {
             input,
             outdir,
             workers,
-        } => prepare_one(&input, &outdir, workers),
+            av1,
+        } => prepare_one(&input, &outdir, workers, av1),
         Command::Probe { input } => probe_one(&input),
         Command::Compare {
             a,
@@ -94,12 +98,17 @@ fn main() -> ProcessCode {
     ProcessCode::from(code.0)
 }
 
-fn prepare_one(input: &Path, output: &Path, workers: Option<NonZero<usize>>) -> ExitCode {
+fn prepare_one(
+    input: &Path,
+    output: &Path,
+    workers: Option<NonZero<usize>>,
+    av1: bool,
+) -> ExitCode {
     let report = Report::default();
     let cores = std::thread::available_parallelism().unwrap_or(NonZero::<usize>::MIN);
     let workers = workers.unwrap_or(cores);
     let done = sandbox::enter(Reach::Files { input, output })
-        .and_then(|()| prepare(input, output, workers, &report));
+        .and_then(|()| prepare(input, output, workers, av1, &report));
     match done {
         Ok(timeline) => {
             report.line(&Progress::Done {

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::content::Look;
 use crate::error::Error;
-use crate::ladder::{Rung, Shape, ladder};
+use crate::ladder::{Codec, Rung, Shape, ladder};
 use crate::loudness;
 use crate::source::Source;
 use crate::store::Store;
@@ -83,6 +83,7 @@ impl Plan {
         source: &Source,
         look: Option<Look>,
         workers: NonZero<usize>,
+        av1: bool,
     ) -> Result<Self, Error> {
         let rate = source.video.as_ref().map_or(0.0, |track| track.rate);
         #[allow(
@@ -93,12 +94,13 @@ impl Plan {
         let rate_milli = (rate * 1000.0).round() as u32;
         let (rungs, tried) = match &look {
             Some(look) => {
-                let rungs = ladder(Shape {
+                let mut rungs = ladder(Shape {
                     class: look.class,
                     width: look.width,
                     height: look.height,
                     rate_milli,
                 });
+                rungs.retain(|rung| av1 || rung.codec == Codec::H264);
                 trial::decide(input, look, rungs, workers)?
             }
             None => (Vec::new(), Vec::new()),

@@ -28,7 +28,7 @@ use nginx::Nginx;
 /// Length of the lecture that everything is measured with, seconds.
 const LECTURE_S: u32 = 120;
 
-/// Measures the parts that are named, or all: `lessons`, `glass`, `fanout`.
+/// Measures the parts that are named, or all: `lessons`, `glass`, `fanout`, `transcode`.
 ///
 /// # Panics
 /// When a server or a client fails.
@@ -44,6 +44,9 @@ pub async fn run(parts: &[String]) {
     }
     if wanted("fanout") {
         fanout::run(folder.path()).await;
+    }
+    if wanted("transcode") {
+        tokio::task::spawn_blocking(transcode::run).await.unwrap();
     }
 }
 
@@ -140,7 +143,7 @@ fn prepared(storage: &Storage, course: &Course) -> PathBuf {
 }
 
 /// Cores and memory, to be quoted beside every figure.
-pub(crate) fn machine() -> String {
+fn machine() -> String {
     let cores = std::thread::available_parallelism().map_or(0, std::num::NonZero::get);
     let memory = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
     let kib: u64 = memory

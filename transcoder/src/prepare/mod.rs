@@ -30,7 +30,8 @@ const DECIDED: u32 = 60;
 
 /// Prepares `input` into the folder `output` and writes `timeline.json` there at the end. The folder
 /// is empty, or holds what a run of the same input left that was killed: then only what is missing
-/// is made. `workers` cores encode.
+/// is made. `workers` cores encode; with `av1`, rungs of AV1 are
+/// tried too.
 ///
 /// # Errors
 /// [`Error::Bad`] when the input is to blame; everything else is a fault.
@@ -38,6 +39,7 @@ pub fn prepare(
     input: &Path,
     output: &Path,
     workers: NonZero<usize>,
+    av1: bool,
     report: &Report,
 ) -> Result<Timeline, Error> {
     report.step(Stage::Probe, 0);
@@ -51,7 +53,7 @@ pub fn prepare(
                 None => None,
             };
             report.step(Stage::Probe, DECIDED / 3);
-            let plan = Plan::decide(input, &source, look, workers)?;
+            let plan = Plan::decide(input, &source, look, workers, av1)?;
             plan.note(&store)?;
             plan
         }

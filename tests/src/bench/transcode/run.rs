@@ -1,0 +1,105 @@
+//! One run of the transcoder, watched from outside.
+
+use std::io::{BufRead as _, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use millet_manifest::{Progress, Rendition, Stage, TIMELINE_FILE, Timeline};
+
+use super::output;
+use crate::kit::server::program;
+
+/// What came out, how long it took, how much memory at most.
+pub(super) struct Prepared {
+    folder: tempfile::TempDir,
+    pub(super) timeline: Timeline,
+    pub(super) whole: Duration,
+    /// From the end of looking and trying to the end.
+    pub(super) encoding: Duration,
+    /// Largest resident set, MiB.
+    pub(super) memory_mib: f64,
+}
+
+impl Prepared {
+    pub(super) fn make(source: &Path, workers: Option<usize>) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let started = Instant::now();
+        let mut command = Command::new(program("millet-transcoder"));
+        command.args(["prepare", "--av1"]).arg(source).arg(folder.path());
+        if let Some(workers) = workers {
+            command.args(["--workers", &workers.to_string()]);
+        }
+        let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
+        let status = format!("/proc/{}/status", child.id());
+        let (mut decided, mut memory_mib) = (None, 0.0_f64);
+        for line in BufReader::new(child.stdout.take().unwrap()).lines() {
+            let line: Progress = serde_json::from_str(&line.unwrap()).unwrap();
+            let probing =
+                matches!(&line, Progress::Progress { stage, .. } if *stage == Stage::Probe);
+            if !probing {
+                decided.get_or_insert_with(Instant::now);
+            }
+            // The high-water mark, which never falls; the last line comes at the very end.
+            memory_mib = memory_mib.max(high_water(&status).unwrap_or(0.0));
+        }
+        assert!(child.wait().unwrap().success());
+        let json = std::fs::read(folder.path().join(TIMELINE_FILE)).unwrap();
+        Self {
+            timeline: Timeline::from_json(&json).unwrap(),
+            whole: started.elapsed(),
+            encoding: decided.unwrap_or(started).elapsed(),
+            folder,
+            memory_mib,
+        }
+    }
+
+    /// Init segment and segments in one file.
+    pub(super) fn joined(&self, rendition: &Rendition) -> PathBuf {
+        let path = self
+            .folder
+            .path()
+            .join(format!("{}.joined.mp4", rendition.id));
+        let segments = rendition.segments.iter().map(|segment| &segment.file);
+        let parts = std::iter::once(&rendition.init.file).chain(segments);
+        let whole: Vec<u8> = parts
+            .flat_map(|file| std::fs::read(self.folder.path().join(file)).unwrap())
+            .collect();
+        std::fs::write(&path, whole).unwrap();
+        path
+    }
+}
+
+fn high_water(status: &str) -> Option<f64> {
+    let text = std::fs::read_to_string(status).ok()?;
+    let line = text.lines().find(|line| line.starts_with("VmHWM:"))?;
+    let kib: f64 = line.split_whitespace().nth(1)?.parse().ok()?;
+    Some(kib / 1024.0)
+}
+
+/// Encodes the pictures of a file with `ffmpeg`.
+pub(super) fn ffmpeg(source: &Path, arguments: &str, to: &Path) {
+    let mut command = Command::new("ffmpeg");
+    command
+        .args(["-nostdin", "-v", "error", "-y", "-i"])
+        .arg(source)
+        .arg("-an");
+    output(command.args(arguments.split_whitespace()).arg(to));
+}
+
+/// kB a minute of the pictures of a file.
+pub(super) fn rate(path: &Path) -> f64 {
+    let mut command = Command::new("ffprobe");
+    command.args(["-v", "error", "-select_streams", "v", "-of", "csv=p=0"]);
+    command
+        .args(["-show_entries", "packet=size:stream=duration"])
+        .arg(path);
+    let text = output(&mut command);
+    let mut numbers: Vec<f64> = text
+        .split([',', '\n'])
+        .filter_map(|number| number.trim().parse().ok())
+        .collect();
+    // The stream's duration is the last of them.
+    let seconds = numbers.pop().unwrap();
+    numbers.iter().sum::<f64>() * 60.0 / seconds / 1000.0
+}
