@@ -106,6 +106,7 @@ pub fn trimmed(whole: &Timeline, trim: Trim) -> Timeline {
             .collect(),
         version: whole.version,
         content: whole.content,
+        decision: whole.decision.clone(),
         hls: whole.hls.clone(),
         captions: whole.captions.clone(),
         source: whole.source.clone(),

@@ -15,10 +15,10 @@ export const RANGES = /** @type {Record<string, Range>} */ ({
 
 /** Further behind than this, running faster takes too long: whoever wants the present jumps. */
 const JUMP_MS = 20_000;
-/** Each stall asks for more distance, each calm time for less. */
+/** Each stall asks for more distance, each calm minute for less. */
 const STRETCH = 1.5;
 const MOST_STRETCH = 4;
-const CALM_MS = 20_000;
+const CALM_MS = 60_000;
 /** Farthest from the present that stalls may push. */
 const LONGEST_MS = 60_000;
 /** Seeking instead of running faster costs a visible jump: only when it brings this much. */

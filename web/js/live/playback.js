@@ -199,7 +199,10 @@ export class LivePlayback extends Playback {
     } else {
       this.scarcity = 1;
     }
+    const { drops } = this;
     super.tick();
+    // A keyframe of the picture did not fit into what is stored: farther from the present it does.
+    if (this.drops > drops) this.latency.stalled(performance.now());
     this.user.ticked();
   }
 

@@ -189,7 +189,9 @@ export function chooseLanes(now) {
     return pictureRanOut ? "audio" : "both";
   }
   if (now.current === "audio") {
-    const enough = Math.min(3000 * (1 + now.drops), 12_000) * scarcity;
+    // Live, more than this is never stored near the present.
+    const most = scarcity < 1 ? 6000 : 12_000;
+    const enough = Math.min(3000 * (1 + now.drops), most) * scarcity;
     return now.videoMs >= enough || (now.videoMs > 1000 && now.nearEnd) ? "both" : "audio";
   }
   if (now.audioMs > 0 && now.videoMs > 0) return "both";
