@@ -128,7 +128,9 @@ impl Adapt {
         } else {
             STAY
         };
-        if cost > patience * bandwidth {
+        // What is sent of the present hardly ever fills the link, so it is measured too low and stays so:
+        // as long as nothing queues up, what goes out is carried.
+        if cost > patience * bandwidth && !situation.at_ease {
             let lower = best(FALL).min(self.rung.saturating_sub(1));
             let mistake = self.rose && now_ms.saturating_sub(changed_ms) < MISTAKE_MS;
             self.wait_after_fall_ms = if mistake {
@@ -186,6 +188,20 @@ mod tests {
             costs_bps: &COSTS,
             at_ease: false,
         }
+    }
+
+    #[test]
+    fn a_live_picture_stays_while_nothing_queues_up_however_low_the_measurement() {
+        let mut adapt = Adapt::live(1);
+        for second in 0..60 {
+            let low = Situation {
+                at_ease: true,
+                ..situation(second * 1_000, 14_000.0, 900)
+            };
+            assert!(adapt.decide(&low) >= 1);
+        }
+        let mut adapt = Adapt::live(1);
+        assert_eq!(adapt.decide(&situation(60_000, 14_000.0, 900)), 0);
     }
 
     #[test]

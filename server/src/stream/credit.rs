@@ -27,6 +27,8 @@ const SHORTEST_SAMPLE_MS: u64 = 5;
 struct Flight {
     /// Sent bytes with this message.
     upto: u64,
+    /// Bytes of this message.
+    bytes: u64,
     sent_ms: u64,
     /// Timeline that it carries in the leading lane.
     media_ms: u64,
@@ -47,7 +49,8 @@ pub struct Credit {
     media_ms: u64,
     idle: u64,
     bandwidth_bps: Option<f64>,
-    last_rtt_ms: Option<u64>,
+    /// Of the message that was acknowledged last, without the time that its own bytes take.
+    last_way_ms: Option<u64>,
     rtt_ms: Option<u64>,
     rtt_before_ms: Option<u64>,
     rtt_since_ms: u64,
@@ -66,7 +69,7 @@ impl Credit {
             media_ms: 0,
             idle: 0,
             bandwidth_bps,
-            last_rtt_ms: None,
+            last_way_ms: None,
             rtt_ms: None,
             rtt_before_ms: None,
             rtt_since_ms: 0,
@@ -110,6 +113,7 @@ impl Credit {
         self.media_ms += media_ms;
         self.flights.push_back(Flight {
             upto: self.sent,
+            bytes,
             sent_ms: now_ms,
             media_ms,
             acked_before: self.acked,
@@ -143,7 +147,12 @@ impl Credit {
         self.acked = bytes;
         let Some(flight) = newest else { return };
         self.acked_ms = now_ms;
-        self.round_trip(now_ms.saturating_sub(flight.sent_ms), now_ms);
+        let rtt_ms = now_ms.saturating_sub(flight.sent_ms);
+        self.round_trip(rtt_ms, now_ms);
+        let own_ms = self
+            .bandwidth_bps
+            .map_or(0.0, |bps| flight.bytes as f64 * 8000.0 / bps.max(1.0));
+        self.last_way_ms = Some(rtt_ms.saturating_sub(own_ms as u64));
         let took_ms = now_ms.saturating_sub(flight.acked_before_ms);
         let sample =
             (bytes - flight.acked_before) as f64 * 8000.0 / took_ms.max(SHORTEST_SAMPLE_MS) as f64;
@@ -161,14 +170,13 @@ impl Credit {
     /// queues up in front of it.
     #[must_use]
     pub fn is_at_ease(&self) -> bool {
-        match (self.last_rtt_ms, self.least_rtt_ms()) {
+        match (self.last_way_ms, self.least_rtt_ms()) {
             (Some(last), Some(least)) => last <= least + least / 2 + EASE_MS,
             _ => false,
         }
     }
 
     fn round_trip(&mut self, rtt_ms: u64, now_ms: u64) {
-        self.last_rtt_ms = Some(rtt_ms);
         if now_ms.saturating_sub(self.rtt_since_ms) > RTT_MEMORY_MS {
             self.rtt_before_ms = self.rtt_ms.take();
             self.rtt_since_ms = now_ms;
