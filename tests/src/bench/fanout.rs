@@ -29,8 +29,8 @@ const STALLED: usize = 10;
 const WATCH: Duration = Duration::from_secs(15);
 /// Connections that are made at the same time.
 const AT_ONCE: usize = 64;
-/// A viewer says what arrived this often.
-const ACK_EVERY: Duration = Duration::from_millis(450);
+/// A viewer says what arrived within this time, as the page does.
+const ACK_WITHIN: Duration = Duration::from_millis(200);
 
 /// The wall clock, in microseconds; servers and viewers run on one machine.
 #[must_use]
@@ -111,6 +111,7 @@ async fn measure(peer: Peer, viewers: usize, stalled_each: usize) -> Figures {
     }
     let mut peer = Arc::into_inner(shared).unwrap();
     let end = Instant::now() + WATCH;
+    let began_us = now_us();
     peer.begin(end).await;
     let before = usage(peer.pid());
     let peer = Arc::new(peer);
@@ -120,7 +121,7 @@ async fn measure(peer: Peer, viewers: usize, stalled_each: usize) -> Figures {
         if number % stalled_each == 1 {
             stalled.push(socket);
         } else {
-            watching.spawn(watch(peer.clone(), socket, end));
+            watching.spawn(watch(peer.clone(), socket, began_us, end));
         }
     }
     tokio::time::sleep(WATCH / 2).await;
@@ -152,14 +153,26 @@ async fn measure(peer: Peer, viewers: usize, stalled_each: usize) -> Figures {
 async fn watch(
     peer: Arc<Peer>,
     mut socket: WebSocketStream<TcpStream>,
+    began_us: u64,
     end: Instant,
 ) -> (Vec<f32>, u64) {
     let (mut delays, mut bytes) = (Vec::new(), 0_u64);
-    let mut told = Instant::now();
+    let mut ack_at = None;
     loop {
-        let left = end.saturating_duration_since(Instant::now());
+        let until = ack_at.map_or(end, |at: Instant| at.min(end));
+        let left = until.saturating_duration_since(Instant::now());
         let Ok(message) = tokio::time::timeout(left, socket.next()).await else {
-            return (delays, bytes);
+            if Instant::now() >= end {
+                return (delays, bytes);
+            }
+            ack_at = None;
+            let ack = ClientMessage::Ack {
+                bytes,
+                buffer_ms: 1_000,
+            };
+            let text = serde_json::to_string(&ack).unwrap();
+            socket.send(Message::text(text)).await.unwrap();
+            continue;
         };
         let message = match message {
             Some(Ok(Message::Binary(message))) => message,
@@ -169,17 +182,12 @@ async fn watch(
             Some(Ok(_)) => continue,
         };
         bytes += message.len() as u64;
-        if let Some(made_us) = peer.made_us(&message) {
+        // What was made while viewers joined waited for all of them.
+        if let Some(made_us) = peer.made_us(&message).filter(|made| *made >= began_us) {
             delays.push(now_us().saturating_sub(made_us) as f32 / 1000.0);
         }
-        if peer.hears_of_arrivals() && told.elapsed() >= ACK_EVERY {
-            told = Instant::now();
-            let ack = ClientMessage::Ack {
-                bytes,
-                buffer_ms: 1_000,
-            };
-            let text = serde_json::to_string(&ack).unwrap();
-            socket.send(Message::text(text)).await.unwrap();
+        if peer.hears_of_arrivals() {
+            ack_at.get_or_insert_with(|| Instant::now() + ACK_WITHIN);
         }
     }
 }
