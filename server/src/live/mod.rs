@@ -9,6 +9,7 @@ pub mod attendance;
 pub mod deck_routes;
 pub mod decks;
 pub mod ends;
+pub mod farewell;
 pub mod floor;
 pub mod guests;
 pub mod journal;

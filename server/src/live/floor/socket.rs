@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket, WebSocketUpgrade};
+use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
 use bytes::Bytes;
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::task::TaskTracker;
@@ -11,6 +11,7 @@ use super::Floor;
 use super::speech::{Live, Note, Refused};
 use super::wire::{FloorAnswer, LONGEST_PACKET, SpeakerMessage, SpeechKind};
 use crate::allowance::Allowance;
+use crate::live::farewell::{self, Farewell, GONE};
 use crate::live::media::voices::{VoicePacket, Voices};
 
 /// The first message must come within this time.
@@ -19,16 +20,11 @@ const HELLO_WITHIN: Duration = Duration::from_secs(10);
 const SILENT_FOR: Duration = Duration::from_secs(14);
 /// A note may take this long to arrive.
 const NOTE_WITHIN: Duration = Duration::from_secs(180);
-/// The farewell may take this long.
-const FAREWELL_WITHIN: Duration = Duration::from_secs(2);
 /// Read at once: some packets.
 const READ_BUFFER: usize = 2 * 1024;
 /// Messages, at once and each second: packets may be as short as 20 ms, and a note comes as fast as it can.
 const MESSAGES_AT_ONCE: f64 = 3_100.0;
 const MESSAGES_EACH_SECOND: f64 = 100.0;
-
-/// How speaking ends: a close code, and a problem.
-type Farewell = (u16, Option<&'static str>);
 
 const BYE: Farewell = (1000, None);
 const NO_FLOOR: Farewell = (1008, Some("no_floor"));
@@ -36,8 +32,6 @@ const MALFORMED: Farewell = (1008, Some("malformed"));
 const TOO_FAST: Farewell = (1008, Some("too_fast"));
 const TOO_LONG: Farewell = (1008, Some("too_long"));
 const NO_HELLO: Farewell = (1008, None);
-/// The other side is gone: nothing is said.
-const GONE: Farewell = (0, None);
 
 impl From<Refused> for Farewell {
     fn from(refused: Refused) -> Self {
@@ -66,17 +60,14 @@ pub(super) async fn serve(
     tasks: TaskTracker,
     mut socket: WebSocket,
 ) {
-    let (code, problem) = match speak(voices, floor, tasks, &mut socket).await {
+    let end = match speak(voices, floor, tasks, &mut socket).await {
         Ok(()) => BYE,
         Err(end) => end,
     };
-    if code == 0 {
-        return;
-    }
-    let farewell = say_farewell(&mut socket, code, problem);
-    if !matches!(timeout(FAREWELL_WITHIN, farewell).await, Ok(Ok(()))) {
-        tracing::debug!(code, "a speaker did not hear the farewell");
-    }
+    farewell::say(&mut socket, end, |code| {
+        text(&FloorAnswer::Problem { code })
+    })
+    .await;
 }
 
 async fn speak(
@@ -190,27 +181,6 @@ impl Heard {
 
 async fn answer(socket: &mut WebSocket, answer: &FloorAnswer) -> Result<(), Farewell> {
     socket.send(text(answer)).await.map_err(|_| GONE)
-}
-
-async fn say_farewell(
-    socket: &mut WebSocket,
-    code: u16,
-    problem: Option<&'static str>,
-) -> Result<(), axum::Error> {
-    if let Some(code) = problem {
-        let code = code.to_owned();
-        socket.send(text(&FloorAnswer::Problem { code })).await?;
-    }
-    let reason = Utf8Bytes::from_static(problem.unwrap_or_default());
-    socket
-        .send(Message::Close(Some(CloseFrame { code, reason })))
-        .await?;
-    while let Some(Ok(message)) = socket.recv().await {
-        if matches!(message, Message::Close(_)) {
-            break;
-        }
-    }
-    Ok(())
 }
 
 fn text(message: &FloorAnswer) -> Message {

@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket, WebSocketUpgrade};
+use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
 use bytes::Bytes;
 use millet_manifest::live::Input;
 use tokio::sync::oneshot;
@@ -12,6 +12,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout};
 use super::wire::{self, LONGEST_MESSAGE, Media, PublishAnswer, PublisherMessage, RunKind, config};
 use crate::allowance::Allowance;
 use crate::id::RunId;
+use crate::live::farewell::{self, Farewell, GONE};
 use crate::live::media::ClassMedia;
 use crate::live::media::owner::{Ask, NotNow, Publishing};
 use crate::live::media::voices::Listener;
@@ -22,8 +23,6 @@ const HELLO_WITHIN: Duration = Duration::from_secs(10);
 const ACK_EVERY: Duration = Duration::from_millis(500);
 /// Silence after which a publisher is gone.
 const SILENT_FOR: Duration = Duration::from_secs(14);
-/// The farewell may take this long.
-const FAREWELL_WITHIN: Duration = Duration::from_secs(2);
 /// Read at once: frames are a few kilobytes.
 const READ_BUFFER: usize = 16 * 1024;
 /// What a publisher may send: so many bytes at once, and so many more each second (8 Mbit/s).
@@ -33,9 +32,6 @@ const BYTES_EACH_SECOND: f64 = 1e6;
 const MESSAGES_AT_ONCE: f64 = 600.0;
 const MESSAGES_EACH_SECOND: f64 = 200.0;
 
-/// Why a publisher's socket is closed: a close code, and a problem that connecting again does not mend.
-type Farewell = (u16, Option<&'static str>);
-
 const BYE: Farewell = (1000, None);
 const MALFORMED: Farewell = (1008, Some("malformed"));
 const TOO_FAST: Farewell = (1008, Some("too_fast"));
@@ -43,8 +39,6 @@ const TAKEN_OVER: Farewell = (1008, Some("taken_over"));
 const BAD_MEDIA: Farewell = (1008, Some("bad_media"));
 const NO_HELLO: Farewell = (1008, None);
 const RESTART: Farewell = (1012, None);
-/// The other side is gone: nothing is said.
-const GONE: Farewell = (0, None);
 
 /// Sets the socket's bounds.
 pub fn bounded<F>(upgrade: WebSocketUpgrade<F>) -> WebSocketUpgrade<F> {
@@ -58,17 +52,15 @@ pub fn bounded<F>(upgrade: WebSocketUpgrade<F>) -> WebSocketUpgrade<F> {
 
 /// Serves a publisher of a class until it ends.
 pub async fn serve(media: ClassMedia, mut socket: WebSocket) {
-    let (code, problem) = match timeout(HELLO_WITHIN, hello(&mut socket)).await {
+    let end = match timeout(HELLO_WITHIN, hello(&mut socket)).await {
         Err(_) => NO_HELLO,
         Ok(Err(end)) => end,
         Ok(Ok((run, kind, take))) => publish(&media, &mut socket, run, kind, take).await,
     };
-    if code != 0 {
-        let farewell = say_farewell(&mut socket, code, problem);
-        if !matches!(timeout(FAREWELL_WITHIN, farewell).await, Ok(Ok(()))) {
-            tracing::debug!(code, "a publisher did not hear the farewell");
-        }
-    }
+    farewell::say(&mut socket, end, |code| {
+        text(&PublishAnswer::Problem { code })
+    })
+    .await;
 }
 
 async fn hello(socket: &mut WebSocket) -> Result<(RunId, RunKind, bool), Farewell> {
@@ -272,27 +264,6 @@ impl Connection {
             sent = self.publishing.inputs.send(input) => sent.map_err(|_| BAD_MEDIA),
         }
     }
-}
-
-async fn say_farewell(
-    socket: &mut WebSocket,
-    code: u16,
-    problem: Option<&'static str>,
-) -> Result<(), axum::Error> {
-    if let Some(code) = problem {
-        let code = code.to_owned();
-        socket.send(text(&PublishAnswer::Problem { code })).await?;
-    }
-    let reason = Utf8Bytes::from_static(problem.unwrap_or_default());
-    socket
-        .send(Message::Close(Some(CloseFrame { code, reason })))
-        .await?;
-    while let Some(Ok(message)) = socket.recv().await {
-        if matches!(message, Message::Close(_)) {
-            break;
-        }
-    }
-    Ok(())
 }
 
 fn text(message: &PublishAnswer) -> Message {
