@@ -6,7 +6,7 @@ export DEV_TOOLS ?= /usr/local/lib/millet-tools
 export PATH := $(DEV_TOOLS)/bin:$(PATH)
 # Name (or part of it) of the tests to run: make test T=chain
 T ?=
-# Parts to measure: make bench B="lessons glass"
+# Parts to measure: make bench B="frames glass"
 B ?=
 
 .PHONY: help run test lint bench fmt

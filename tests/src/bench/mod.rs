@@ -28,15 +28,19 @@ use nginx::Nginx;
 /// Length of the lecture that everything is measured with, seconds.
 const LECTURE_S: u32 = 120;
 
-/// Measures the parts that are named, or all: `lessons`, `glass`, `fanout`, `transcode`.
+/// Measures the parts that are named, or all: `pages`, `viewers`, `frames`, `glass`, `fanout`, `transcode`.
 ///
 /// # Panics
 /// When a server or a client fails.
 pub async fn run(parts: &[String]) {
     let wanted = |part: &str| parts.is_empty() || parts.iter().any(|named| named == part);
     println!("{}\n", machine());
-    if wanted("lessons") {
-        Bench::start().await.run().await;
+    let lessons: Vec<&str> = ["pages", "viewers", "frames"]
+        .into_iter()
+        .filter(|part| wanted(part))
+        .collect();
+    if !lessons.is_empty() {
+        Bench::start().await.run(&lessons).await;
     }
     let folder = tempfile::tempdir().unwrap();
     if wanted("glass") {
@@ -86,11 +90,17 @@ impl Bench {
     ///
     /// # Panics
     /// When a client fails.
-    async fn run(self) {
-        pages::run(&self.server, &self.nginx).await;
+    async fn run(self, parts: &[&str]) {
         let learners = self.learners(viewers::VIEWERS).await;
-        viewers::run(&self.server, &self.nginx, &self.course, learners).await;
-        frames::run(&self.server, &self.nginx, &self.course).await;
+        if parts.contains(&"pages") {
+            pages::run(&self.server, &self.nginx).await;
+        }
+        if parts.contains(&"viewers") {
+            viewers::run(&self.server, &self.nginx, &self.course, learners).await;
+        }
+        if parts.contains(&"frames") {
+            frames::run(&self.server, &self.nginx, &self.course).await;
+        }
         assert!(self.server.stop().await, "the server did not stop in order");
     }
 

@@ -1,16 +1,22 @@
 //! A bad link: a proxy that is slow in both directions, waits, and can be cut.
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::watch;
+use tokio::net::{TcpListener, TcpSocket};
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
 /// Bytes that pass at once: about one packet.
 const PIECE: usize = 1_400;
+/// Pieces under way at most: more than a delay of half a second holds at 2 Mbit/s.
+const UNDER_WAY: usize = 256;
+/// What is taken before the link is free.
+const AHEAD: Duration = Duration::from_millis(20);
+/// Receive buffer asked for, bytes; the kernel doubles it.
+const RECEIVED: u32 = 16 << 10;
 
 /// One side of the link: a bucket that all connections share.
 struct Lane {
@@ -50,7 +56,11 @@ pub struct Link {
 impl Link {
     /// A link of so many bits a second each way, with so much delay each way.
     pub async fn to(upstream: SocketAddr, bits_per_second: u32, delay: Duration) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let socket = small_socket();
+        socket
+            .bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))
+            .unwrap();
+        let listener = socket.listen(64).unwrap();
         let address = listener.local_addr().unwrap();
         let lane = || Lane {
             bytes_per_second: f64::from(bits_per_second) / 8.0,
@@ -109,10 +119,11 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>) {
         tokio::spawn(async move {
             let mut cuts = shared.cuts.subscribe();
             let upstream = *shared.upstream.borrow();
-            let Ok(far) = TcpStream::connect(upstream).await else {
+            let Ok(far) = small_socket().connect(upstream).await else {
                 return;
             };
-            // Small buffers, else the kernel would hold seconds of a slow link.
+            // What a handshake takes; the near side believes that it is over.
+            tokio::time::sleep(shared.delay * 2).await;
             let _ = near.set_nodelay(true).and(far.set_nodelay(true));
             let (mut near_read, mut near_write) = near.into_split();
             let (mut far_read, mut far_write) = far.into_split();
@@ -127,30 +138,44 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>) {
     }
 }
 
+/// A socket that takes little before the link has carried it, as a real one does.
+fn small_socket() -> TcpSocket {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.set_recv_buffer_size(RECEIVED).unwrap();
+    socket
+}
+
+/// What is under way arrives late by the delay, however much follows it.
 async fn carry(
     from: &mut (impl AsyncRead + Unpin),
     to: &mut (impl AsyncWrite + Unpin),
     lane: &Lane,
     delay: Duration,
 ) {
-    let mut piece = vec![0_u8; PIECE];
-    let mut idle_until = Instant::now();
-    while let Ok(read) = from.read(&mut piece).await {
-        if read == 0 {
-            break;
+    let (under_way, mut arriving) = mpsc::channel::<(Instant, Vec<u8>)>(UNDER_WAY);
+    let leave = async move {
+        let mut piece = vec![0_u8; PIECE];
+        while let Ok(read) = from.read(&mut piece).await {
+            if read == 0 {
+                break;
+            }
+            let passed = lane.pass(read);
+            let sent = under_way.send((passed + delay, piece[..read].to_vec()));
+            if sent.await.is_err() {
+                break;
+            }
+            // A timer that wakes late must not cost the link its rate.
+            tokio::time::sleep_until((passed - AHEAD).into()).await;
         }
-        let passed = lane.pass(read);
-        // The delay is felt once by what comes after a rest; what follows comes right behind.
-        let arrives = if Instant::now() > idle_until {
-            passed + delay
-        } else {
-            passed
-        };
-        idle_until = arrives;
-        tokio::time::sleep_until(arrives.into()).await;
-        if to.write_all(&piece[..read]).await.is_err() {
-            break;
+    };
+    let arrive = async move {
+        while let Some((arrives, piece)) = arriving.recv().await {
+            tokio::time::sleep_until(arrives.into()).await;
+            if to.write_all(&piece).await.is_err() {
+                break;
+            }
         }
-    }
-    let _ = to.shutdown().await;
+        let _ = to.shutdown().await;
+    };
+    tokio::join!(leave, arrive);
 }
