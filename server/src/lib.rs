@@ -25,3 +25,4 @@ pub mod stream;
 pub mod teaching;
 pub mod timelines;
 pub mod uploads;
+pub mod websocket;

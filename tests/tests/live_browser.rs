@@ -27,6 +27,17 @@ const METER: &str = "
     }, 50);
     return true;";
 
+/// Notes in a page how loud the voices are that it plays.
+const EARS: &str = "
+    window.loudest = 0;
+    const start = AudioBufferSourceNode.prototype.start;
+    AudioBufferSourceNode.prototype.start = function (...when) {
+      for (const sample of this.buffer.getChannelData(0))
+        window.loudest = Math.max(window.loudest, Math.abs(sample));
+      return start.apply(this, when);
+    };
+    return true;";
+
 async fn school() -> (Storage, Village, Server, Class) {
     let storage = Engines::Embedded.storage().await;
     let village = Village::found(storage.db().await).await;
@@ -62,6 +73,11 @@ async fn host(server: &Server, class: &Class) -> Browser {
 /// A learner who watches behind a link.
 async fn learner(server: &Server, link: &Link, class: &Class) -> Browser {
     let learner = Browser::phone().await;
+    watch(&learner, server, link, class).await;
+    learner
+}
+
+async fn watch(learner: &Browser, server: &Server, link: &Link, class: &Class) {
     learner.sign_in(&server.url(""), "student").await;
     learner.open(&link.url(&class.path(""))).await;
     learner.run(METER).await;
@@ -72,7 +88,6 @@ async fn learner(server: &Server, link: &Link, class: &Class) -> Browser {
             "return document.querySelector('video').currentTime > 2",
         )
         .await;
-    learner
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -194,6 +209,48 @@ async fn browser_class_teaches_at_64_kbit_with_unbroken_sound_slides_board_and_s
         (missing.abs() < 2.0).then_some(())
     })
     .await;
+    teacher.close().await;
+    learner.close().await;
+    server.kill().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn browser_learner_with_the_floor_presses_to_talk_and_the_teacher_hears_it() {
+    let (_storage, _village, server, class) = school().await;
+    let teacher = host(&server, &class).await;
+    let link = Link::to(server.address, 150_000, DELAY).await;
+    let learner = Browser::with_camera().await;
+    watch(&learner, &server, &link, &class).await;
+    teacher.run(EARS).await;
+
+    // The teacher gives the floor to the hand that went up.
+    learner.click("[data-act=hand]").await;
+    teacher.find("[data-place=people] .badge.hand").await;
+    teacher
+        .run("document.querySelector('[data-place=people] .person:has(.badge.hand) .menu').open = true")
+        .await;
+    teacher
+        .click(".person:has(.badge.hand) [data-offer=give-floor]")
+        .await;
+    learner.find("[data-act=talk]:not([disabled])").await;
+    learner.picture("live-floor").await;
+    learner
+        .hold("[data-act=talk]", Duration::from_secs(4))
+        .await;
+    teacher
+        .wait("the learner's voice", "return window.loudest > 0.05")
+        .await;
+    // Let go: nothing is said any more.
+    learner.find("[data-act=talk][aria-pressed=false]").await;
+
+    // Without the floor there is nothing to press.
+    teacher
+        .run("document.querySelector('[data-place=people] .person:has(.badge.floor) .menu').open = true")
+        .await;
+    teacher
+        .click(".person:has(.badge.floor) [data-offer=take-floor]")
+        .await;
+    learner.find("[data-place=floor][hidden]").await;
     teacher.close().await;
     learner.close().await;
     server.kill().await;

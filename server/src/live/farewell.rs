@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket};
 use tokio::time::timeout;
+
+use crate::websocket::{CloseFrame, Message, Socket, SocketError, Utf8Bytes};
 
 /// The farewell may take this long.
 const WITHIN: Duration = Duration::from_secs(2);
@@ -17,7 +18,7 @@ pub const GONE: Farewell = (0, None);
 
 /// Says farewell; `problem` is the protocol's own message of a problem's code.
 pub async fn say(
-    socket: &mut WebSocket,
+    socket: &mut Socket,
     (code, problem): Farewell,
     message: impl FnOnce(String) -> Message,
 ) {
@@ -29,7 +30,10 @@ pub async fn say(
             socket.send(message(problem.to_owned())).await?;
         }
         let reason = Utf8Bytes::from_static(problem.unwrap_or_default());
-        let close = Message::Close(Some(CloseFrame { code, reason }));
+        let close = Message::Close(Some(CloseFrame {
+            code: code.into(),
+            reason,
+        }));
         socket.send(close).await?;
         // The other side's answer ends the TCP connection in order.
         while let Some(Ok(message)) = socket.recv().await {
@@ -37,7 +41,7 @@ pub async fn say(
                 break;
             }
         }
-        Ok::<_, axum::Error>(())
+        Ok::<_, SocketError>(())
     };
     if !matches!(timeout(WITHIN, said).await, Ok(Ok(()))) {
         tracing::debug!(code, "the other side did not hear the farewell");

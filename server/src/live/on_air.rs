@@ -3,7 +3,6 @@
 
 use axum::body::Body;
 use axum::extract::State;
-use axum::extract::ws::WebSocketUpgrade;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use bytes::Bytes;
@@ -25,6 +24,7 @@ use crate::clock::Clock;
 use crate::db::Db;
 use crate::error::Error;
 use crate::id::{LiveClassId, TimelineId};
+use crate::websocket::Upgrade;
 
 /// Classes that are open on this node; cheap to clone.
 #[derive(Clone)]
@@ -172,19 +172,14 @@ impl Ends for OnAir {
 pub async fn publish(
     proof: InClass<Leader>,
     State(on_air): State<OnAir>,
-    upgrade: WebSocketUpgrade,
+    upgrade: Upgrade,
 ) -> Result<Response, Error> {
-    let upgrade = upgrade.protocols([wire::SUBPROTOCOL]);
-    if upgrade.selected_protocol().is_none() {
-        return Err(Error::Malformed(format!(
-            "the subprotocol is {}",
-            wire::SUBPROTOCOL
-        )));
-    }
+    let agreed = upgrade.speaking(wire::SUBPROTOCOL)?;
     let media = on_air.of(proof.row()).await?;
     let tasks = on_air.tasks.clone();
-    Ok(socket::bounded(upgrade)
-        .on_upgrade(move |socket| tasks.track_future(socket::serve(media, socket))))
+    Ok(agreed.serve(socket::BOUNDS, move |socket| {
+        tasks.track_future(socket::serve(media, socket))
+    }))
 }
 
 /// Noise that measures an uplink, at most.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use axum::extract::ws::Utf8Bytes;
+use crate::websocket::Utf8Bytes;
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 

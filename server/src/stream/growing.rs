@@ -7,15 +7,16 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
-use bytes::{BufMut as _, Bytes, BytesMut};
+use bytes::Bytes;
 use millet_manifest::{Chunk, Kind, Rendition, Segment};
 use tokio::sync::watch;
 
 use super::index::{Grown, Index};
 use super::ladder::byte;
-use super::wire::{HEADER_BYTES, Header, LiveNow, Payload, flag};
+use super::wire::{Header, LiveNow, Payload, flag};
 use crate::clock::Timestamp;
 use crate::id::TimelineId;
+use crate::websocket::BinaryMessage;
 
 /// Media that the ring holds, at least; viewers near the present never wait for the objects.
 pub const RING_MS: u64 = 20_000;
@@ -62,7 +63,7 @@ pub struct NewChunk {
 struct Held {
     header: Header,
     /// Header and payload, as they go out.
-    message: Bytes,
+    message: BinaryMessage,
 }
 
 /// One timeline that grows.
@@ -262,7 +263,7 @@ impl Growing {
 
     /// The shared message with exactly this header, if the ring holds it.
     #[must_use]
-    pub fn message(&self, header: &Header) -> Option<Bytes> {
+    pub fn message(&self, header: &Header) -> Option<BinaryMessage> {
         self.find(header.rendition, header.sequence, header.part)
             .filter(|held| held.header == *header)
             .map(|held| held.message)
@@ -272,7 +273,7 @@ impl Growing {
     #[must_use]
     pub fn payload(&self, rendition: u8, sequence: u32, part: u16) -> Option<Bytes> {
         self.find(rendition, sequence, part)
-            .map(|held| held.message.slice(HEADER_BYTES..))
+            .map(|held| held.message.body().clone())
     }
 
     fn find(&self, rendition: u8, sequence: u32, part: u16) -> Option<Held> {
@@ -326,12 +327,9 @@ fn held(chunk: &NewChunk, part: usize, kind: Kind, epoch: u32) -> Held {
         start_ms: short(chunk.start_ms),
         duration_ms: short(chunk.duration_ms),
     };
-    let mut message = BytesMut::with_capacity(HEADER_BYTES + chunk.payload.len());
-    message.put_slice(&header.encode());
-    message.put_slice(&chunk.payload);
     Held {
         header,
-        message: message.freeze(),
+        message: BinaryMessage::new(&header.encode(), chunk.payload.clone()),
     }
 }
 

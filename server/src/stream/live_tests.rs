@@ -339,8 +339,8 @@ fn viewers_near_the_present_share_one_message() {
     };
     let (first, second) = (chunk(&one), chunk(&other));
     assert_eq!(
-        first.as_ptr(),
-        second.as_ptr(),
+        first.body().as_ptr(),
+        second.body().as_ptr(),
         "the same bytes, not a copy"
     );
 }

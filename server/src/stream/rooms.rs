@@ -1,7 +1,7 @@
 //! How a stream meets the room of a live class, which stands above it: the room's messages travel on the
 //! viewer's socket, and the socket does not look into them.
 
-use axum::extract::ws::Utf8Bytes;
+use crate::websocket::Utf8Bytes;
 use futures_util::future::BoxFuture;
 use serde_json::Value;
 use tokio::sync::{mpsc, watch};

@@ -9,7 +9,6 @@ mod speech;
 pub mod wire;
 
 use axum::extract::State;
-use axum::extract::ws::WebSocketUpgrade;
 use axum::response::Response;
 use tokio::sync::watch;
 
@@ -18,6 +17,7 @@ use super::proof::{InClass, Inside};
 use super::room::owner::Signs;
 use crate::error::Error;
 use crate::id::ParticipantId;
+use crate::websocket::Upgrade;
 
 /// The right to be heard, and when it ends.
 #[derive(Debug)]
@@ -55,19 +55,13 @@ impl Floor {
 pub async fn speak(
     proof: InClass<Inside>,
     State(on_air): State<OnAir>,
-    upgrade: WebSocketUpgrade,
+    upgrade: Upgrade,
 ) -> Result<Response, Error> {
-    let upgrade = upgrade.protocols([wire::SUBPROTOCOL]);
-    if upgrade.selected_protocol().is_none() {
-        return Err(Error::Malformed(format!(
-            "the subprotocol is {}",
-            wire::SUBPROTOCOL
-        )));
-    }
+    let agreed = upgrade.speaking(wire::SUBPROTOCOL)?;
     let voices = on_air.of(proof.row()).await?.voices;
     let floor = on_air.floor(&proof);
     let tasks = on_air.tasks().clone();
-    Ok(socket::bounded(upgrade).on_upgrade(move |socket| {
+    Ok(agreed.serve(socket::BOUNDS, move |socket| {
         let speaking = socket::serve(voices, floor, tasks.clone(), socket);
         tasks.track_future(speaking)
     }))

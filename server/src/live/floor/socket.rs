@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
 use bytes::Bytes;
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::task::TaskTracker;
@@ -13,6 +12,7 @@ use super::wire::{FloorAnswer, LONGEST_PACKET, SpeakerMessage, SpeechKind};
 use crate::allowance::Allowance;
 use crate::live::farewell::{self, Farewell, GONE};
 use crate::live::media::voices::{VoicePacket, Voices};
+use crate::websocket::{Bounds, Message, Socket};
 
 /// The first message must come within this time.
 const HELLO_WITHIN: Duration = Duration::from_secs(10);
@@ -20,8 +20,12 @@ const HELLO_WITHIN: Duration = Duration::from_secs(10);
 const SILENT_FOR: Duration = Duration::from_secs(14);
 /// A note may take this long to arrive.
 const NOTE_WITHIN: Duration = Duration::from_secs(180);
-/// Read at once: some packets.
-const READ_BUFFER: usize = 2 * 1024;
+/// Some packets are read at once.
+pub(super) const BOUNDS: Bounds = Bounds {
+    read_buffer: 2 << 10,
+    longest_message: 2 * LONGEST_PACKET,
+    waiting_words: 16 << 10,
+};
 /// Messages, at once and each second: packets may be as short as 20 ms, and a note comes as fast as it can.
 const MESSAGES_AT_ONCE: f64 = 3_100.0;
 const MESSAGES_EACH_SECOND: f64 = 100.0;
@@ -43,22 +47,12 @@ impl From<Refused> for Farewell {
     }
 }
 
-/// Sets the socket's bounds.
-pub(super) fn bounded<F>(upgrade: WebSocketUpgrade<F>) -> WebSocketUpgrade<F> {
-    upgrade
-        .read_buffer_size(READ_BUFFER)
-        .write_buffer_size(0)
-        .max_write_buffer_size(16 * 1024)
-        .max_message_size(2 * LONGEST_PACKET)
-        .max_frame_size(2 * LONGEST_PACKET)
-}
-
 /// Serves a speaker until he or she ends, or the floor does.
 pub(super) async fn serve(
     voices: Voices,
     floor: Option<Floor>,
     tasks: TaskTracker,
-    mut socket: WebSocket,
+    mut socket: Socket,
 ) {
     let end = match speak(voices, floor, tasks, &mut socket).await {
         Ok(()) => BYE,
@@ -74,7 +68,7 @@ async fn speak(
     voices: Voices,
     floor: Option<Floor>,
     tasks: TaskTracker,
-    socket: &mut WebSocket,
+    socket: &mut Socket,
 ) -> Result<(), Farewell> {
     let mut heard = Heard {
         at: Instant::now(),
@@ -119,7 +113,7 @@ async fn speak(
     }
 }
 
-async fn receive(heard: &mut Heard, socket: &mut WebSocket) -> Result<Note, Farewell> {
+async fn receive(heard: &mut Heard, socket: &mut Socket) -> Result<Note, Farewell> {
     let mut note = Note::default();
     loop {
         match heard.next(socket).await? {
@@ -157,7 +151,7 @@ struct Heard {
 }
 
 impl Heard {
-    async fn next(&mut self, socket: &mut WebSocket) -> Result<Said, Farewell> {
+    async fn next(&mut self, socket: &mut Socket) -> Result<Said, Farewell> {
         loop {
             let message = tokio::select! {
                 () = sleep_until(self.at + SILENT_FOR) => return Err(GONE),
@@ -172,14 +166,14 @@ impl Heard {
                     .map(Said::Message)
                     .map_err(|_| MALFORMED),
                 Some(Ok(Message::Binary(packet))) => Ok(Said::Packet(packet)),
-                Some(Ok(Message::Ping(_) | Message::Pong(_))) => continue,
+                Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => continue,
                 Some(Ok(Message::Close(_)) | Err(_)) | None => Err(GONE),
             };
         }
     }
 }
 
-async fn answer(socket: &mut WebSocket, answer: &FloorAnswer) -> Result<(), Farewell> {
+async fn answer(socket: &mut Socket, answer: &FloorAnswer) -> Result<(), Farewell> {
     socket.send(text(answer)).await.map_err(|_| GONE)
 }
 

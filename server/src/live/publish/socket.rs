@@ -3,7 +3,6 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
 use bytes::Bytes;
 use millet_manifest::live::Input;
 use tokio::sync::oneshot;
@@ -16,6 +15,7 @@ use crate::live::farewell::{self, Farewell, GONE};
 use crate::live::media::ClassMedia;
 use crate::live::media::owner::{Ask, NotNow, Publishing};
 use crate::live::media::voices::Listener;
+use crate::websocket::{Bounds, Message, Socket, SocketError};
 
 /// The first message must come within this time.
 const HELLO_WITHIN: Duration = Duration::from_secs(10);
@@ -23,8 +23,12 @@ const HELLO_WITHIN: Duration = Duration::from_secs(10);
 const ACK_EVERY: Duration = Duration::from_millis(500);
 /// Silence after which a publisher is gone.
 const SILENT_FOR: Duration = Duration::from_secs(14);
-/// Read at once: frames are a few kilobytes.
-const READ_BUFFER: usize = 16 * 1024;
+/// Frames are a few kilobytes.
+pub const BOUNDS: Bounds = Bounds {
+    read_buffer: 16 << 10,
+    longest_message: LONGEST_MESSAGE,
+    waiting_words: 64 << 10,
+};
 /// What a publisher may send: so many bytes at once, and so many more each second (8 Mbit/s).
 const BYTES_AT_ONCE: f64 = 4e6;
 const BYTES_EACH_SECOND: f64 = 1e6;
@@ -40,18 +44,8 @@ const BAD_MEDIA: Farewell = (1008, Some("bad_media"));
 const NO_HELLO: Farewell = (1008, None);
 const RESTART: Farewell = (1012, None);
 
-/// Sets the socket's bounds.
-pub fn bounded<F>(upgrade: WebSocketUpgrade<F>) -> WebSocketUpgrade<F> {
-    upgrade
-        .read_buffer_size(READ_BUFFER)
-        .write_buffer_size(0)
-        .max_write_buffer_size(64 * 1024)
-        .max_message_size(LONGEST_MESSAGE)
-        .max_frame_size(LONGEST_MESSAGE)
-}
-
 /// Serves a publisher of a class until it ends.
-pub async fn serve(media: ClassMedia, mut socket: WebSocket) {
+pub async fn serve(media: ClassMedia, mut socket: Socket) {
     let end = match timeout(HELLO_WITHIN, hello(&mut socket)).await {
         Err(_) => NO_HELLO,
         Ok(Err(end)) => end,
@@ -63,7 +57,7 @@ pub async fn serve(media: ClassMedia, mut socket: WebSocket) {
     .await;
 }
 
-async fn hello(socket: &mut WebSocket) -> Result<(RunId, RunKind, bool), Farewell> {
+async fn hello(socket: &mut Socket) -> Result<(RunId, RunKind, bool), Farewell> {
     loop {
         match socket.recv().await {
             Some(Ok(Message::Text(text))) => {
@@ -74,7 +68,7 @@ async fn hello(socket: &mut WebSocket) -> Result<(RunId, RunKind, bool), Farewel
                     _ => Err(MALFORMED),
                 };
             }
-            Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
+            Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => {}
             Some(Ok(Message::Binary(_))) => return Err(MALFORMED),
             Some(Ok(Message::Close(_)) | Err(_)) | None => return Err(GONE),
         }
@@ -83,7 +77,7 @@ async fn hello(socket: &mut WebSocket) -> Result<(RunId, RunKind, bool), Farewel
 
 async fn publish(
     media: &ClassMedia,
-    socket: &mut WebSocket,
+    socket: &mut Socket,
     run: RunId,
     kind: RunKind,
     take: bool,
@@ -129,7 +123,7 @@ struct Connection {
 }
 
 impl Connection {
-    async fn run(&mut self, socket: &mut WebSocket, mut voices: Listener) -> Farewell {
+    async fn run(&mut self, socket: &mut Socket, mut voices: Listener) -> Farewell {
         let welcome = PublishAnswer::Welcome {
             timeline_ms: self.publishing.timeline_ms,
             next: self.publishing.next.load(Ordering::Relaxed),
@@ -198,7 +192,7 @@ impl Connection {
 
     async fn take(
         &mut self,
-        message: Option<Result<Message, axum::Error>>,
+        message: Option<Result<Message, SocketError>>,
         now: Instant,
     ) -> Result<Option<PublishAnswer>, Farewell> {
         let message = match message {

@@ -1,19 +1,18 @@
 //! One socket: what goes out next, and what each message of the client means.
 
 use std::convert::Infallible;
+use std::pin::pin;
 use std::time::Duration;
 
-use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket};
-use bytes::{BufMut as _, Bytes, BytesMut};
+use bytes::Bytes;
 use futures_util::future::BoxFuture;
-use futures_util::stream::{SplitSink, SplitStream};
-use futures_util::{SinkExt as _, StreamExt as _};
+use metrics::Counter;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout};
 
 use super::super::frame::Frame;
 use super::super::seats::Seat;
-use super::super::viewer::{Next, Viewer};
-use super::super::wire::{ClientMessage, HEADER_BYTES, Hello, ServerMessage};
+use super::super::viewer::Next;
+use super::super::wire::{ClientMessage, Hello, ServerMessage};
 use super::super::{Streams, begin};
 use super::farewell::{
     BYE, Farewell, GONE, MALFORMED, NO_CODEC, NO_HELLO, NOT_FOUND, SEAT_TAKEN, SIGNED_OUT,
@@ -24,6 +23,7 @@ use super::{HELLO_WITHIN, SILENT_FOR, Who};
 use crate::allowance::Allowance;
 use crate::error::Error;
 use crate::learning::evidence::credit::Verdict;
+use crate::websocket::{BinaryMessage, CloseFrame, Message, Moved, Socket, SocketError, Utf8Bytes};
 
 /// How often the other side is asked whether it is there.
 const PING_EVERY: Duration = Duration::from_secs(4);
@@ -36,10 +36,12 @@ const MESSAGES_AT_ONCE: f64 = 100.0;
 const MESSAGES_EACH_SECOND: f64 = 50.0;
 /// Answers that may wait for a slow link before nothing more is read from it.
 const MOST_BACKLOG: usize = 256;
+/// Messages of media that are handed to the kernel together.
+const MOST_TOGETHER: usize = 8;
 
-/// What is on its way out of the socket's buffer.
+/// What was handed to the socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Flushing {
+enum Fed {
     Nothing,
     Words,
     /// Its arrival shows that the other side is there.
@@ -48,41 +50,38 @@ enum Flushing {
 
 /// See the module.
 pub(super) struct Connection {
-    sink: SplitSink<WebSocket, Message>,
-    stream: SplitStream<WebSocket>,
+    socket: Socket,
     seat: Seat,
     who: Who,
     began: Instant,
     /// When the other side last showed that it is there.
     heard: Instant,
     allowance: Allowance,
-    flushing: Flushing,
+    /// What is on its way out of the socket's buffer.
+    flushing: Fed,
     reading: Option<Read>,
     crediting: Option<Crediting>,
     /// Intervals that were refused so far.
     refused: usize,
+    /// Bytes sent, by the rung that they were sent of.
+    sent: Option<(String, Counter)>,
 }
 
 impl Connection {
-    pub(super) fn new(
-        sink: SplitSink<WebSocket, Message>,
-        stream: SplitStream<WebSocket>,
-        seat: Seat,
-        who: Who,
-    ) -> Self {
+    pub(super) fn new(socket: Socket, seat: Seat, who: Who) -> Self {
         let now = Instant::now();
         Self {
-            sink,
-            stream,
+            socket,
             seat,
             who,
             began: now,
             heard: now,
             allowance: Allowance::new(MESSAGES_AT_ONCE, MESSAGES_EACH_SECOND),
-            flushing: Flushing::Nothing,
+            flushing: Fed::Nothing,
             reading: None,
             crediting: None,
             refused: 0,
+            sent: None,
         }
     }
 
@@ -98,7 +97,7 @@ impl Connection {
             Ok(Ok(hello)) => hello,
         };
         let session = hello.session;
-        let begun = match begin::begin(streams, self.who.account, hello).await {
+        let begun = match Box::pin(begin::begin(streams, self.who.account, hello)).await {
             Ok(begun) => begun,
             Err(Error::NotFound) => return NOT_FOUND,
             Err(Error::UnsupportedType) => return NO_CODEC,
@@ -108,7 +107,7 @@ impl Connection {
             }
         };
         let (mut watching, welcome) = Watching::begin(begun, session);
-        if self.sink.send(text(&welcome)).await.is_err() {
+        if self.socket.send(text(&welcome)).await.is_err() {
             return GONE;
         }
         let end = match self.stream(streams, &mut watching).await {
@@ -121,14 +120,14 @@ impl Connection {
 
     async fn hello(&mut self) -> Result<Hello, Farewell> {
         loop {
-            match self.stream.next().await {
+            match self.socket.recv().await {
                 Some(Ok(Message::Text(text))) => {
                     return match serde_json::from_str(&text) {
                         Ok(ClientMessage::Hello(hello)) => Ok(hello),
                         _ => Err(MALFORMED),
                     };
                 }
-                Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
+                Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => {}
                 Some(Ok(Message::Binary(_))) => return Err(MALFORMED),
                 Some(Ok(Message::Close(_)) | Err(_)) | None => return Err(GONE),
             }
@@ -144,21 +143,29 @@ impl Connection {
         let mut ticks = interval(PING_EVERY);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         self.heard = Instant::now();
+        // These wait on what all viewers share: once for each viewer, not once for each turn.
+        let taken = self.seat.taken.clone();
+        let mut taken = pin!(taken.cancelled());
+        let mut stopping = pin!(streams.stop.cancelled());
+        let mut silence = pin!(sleep_until(self.heard + SILENT_FOR));
         loop {
-            self.send_next(streams, watching).await?;
-            let flushing = self.flushing != Flushing::Nothing;
+            self.send_on(streams, watching).await?;
+            let flushing = self.flushing != Fed::Nothing;
             let quiet = !flushing && self.reading.is_none();
             let listening = self.crediting.is_none() && watching.viewer.backlog() < MOST_BACKLOG;
             tokio::select! {
-                () = streams.stop.cancelled() => return Err(STOPPING),
-                () = self.seat.taken.cancelled() => return Err(SEAT_TAKEN),
-                flushed = self.sink.flush(), if flushing => {
-                    flushed.map_err(|_| GONE)?;
-                    if self.flushing == Flushing::Media {
+                () = &mut stopping => return Err(STOPPING),
+                () = &mut taken => return Err(SEAT_TAKEN),
+                moved = self.socket.moved(flushing, listening) => match moved {
+                    Moved::Flushed => self.flushed(),
+                    Moved::Heard(message) => {
                         self.heard = Instant::now();
+                        if let Some(message) = self.understand(&message)? {
+                            self.obey(streams, watching, message).await?;
+                        }
                     }
-                    self.flushing = Flushing::Nothing;
-                }
+                    Moved::Gone => return Err(GONE),
+                },
                 (frame, payload) = some(&mut self.reading) => {
                     self.reading = None;
                     self.send_read(watching, &frame, payload).await?;
@@ -172,26 +179,22 @@ impl Connection {
                     None => watching.index = None,
                 },
                 words = said(&mut watching.seat), if quiet => match words {
-                    Some(words) => self.feed(Message::Text(words), Flushing::Words).await?,
+                    Some(words) => self.feed(Message::Text(words)).await?,
                     // Sent out, or the class is over and what is left of it still comes.
-                    None => watching.leave_room(streams).await.map_err(refused)?,
+                    None => Box::pin(watching.leave_room(streams)).await.map_err(refused)?,
                 },
-                () = sleep_until(self.heard + SILENT_FOR) => return Err(GONE),
+                () = &mut silence => {
+                    let until = self.heard + SILENT_FOR;
+                    if until <= Instant::now() {
+                        return Err(GONE);
+                    }
+                    silence.as_mut().reset(until);
+                }
                 _ = ticks.tick() => {
                     watching.say_how_far(streams);
                     // While something is on its way out, its arrival tells as much as a ping.
                     if !flushing {
-                        self.feed(Message::Ping(Bytes::new()), Flushing::Words).await?;
-                    }
-                }
-                message = self.stream.next(), if listening => {
-                    self.heard = Instant::now();
-                    let message = match message {
-                        Some(Ok(message)) => message,
-                        Some(Err(_)) | None => return Err(GONE),
-                    };
-                    if let Some(message) = self.understand(&message)? {
-                        self.obey(streams, watching, message).await?;
+                        self.feed(Message::Ping(Bytes::new())).await?;
                     }
                 }
             }
@@ -202,40 +205,97 @@ impl Connection {
         u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
 
-    async fn feed(&mut self, message: Message, flushing: Flushing) -> Result<(), Farewell> {
-        self.sink.feed(message).await.map_err(|_| GONE)?;
-        self.flushing = flushing;
+    async fn feed(&mut self, words: Message) -> Result<(), Farewell> {
+        self.socket.feed(words).await.map_err(|_| GONE)?;
+        self.flushing = Fed::Words;
         Ok(())
     }
 
-    /// Hands the next message to the socket, if it has taken the one before.
-    async fn send_next(
+    async fn feed_media(
+        &mut self,
+        watching: &Watching,
+        frame: &Frame,
+        message: BinaryMessage,
+    ) -> Result<(), Farewell> {
+        let rung = watching.viewer.rung().0;
+        let counter = match &self.sent {
+            Some((counted, counter)) if counted == rung => counter,
+            _ => {
+                let counter =
+                    metrics::counter!("millet_stream_bytes_total", "rung" => rung.to_owned());
+                &self.sent.insert((rung.to_owned(), counter)).1
+            }
+        };
+        counter.increment(frame.message_bytes());
+        self.socket.feed_shared(message).await.map_err(|_| GONE)?;
+        self.flushing = Fed::Media;
+        Ok(())
+    }
+
+    fn flushed(&mut self) {
+        if self.flushing == Fed::Media {
+            self.heard = Instant::now();
+        }
+        self.flushing = Fed::Nothing;
+    }
+
+    /// Hands the socket what there is, for as long as the other side takes it at once.
+    async fn send_on(
         &mut self,
         streams: &Streams,
         watching: &mut Watching,
     ) -> Result<(), Farewell> {
-        if self.flushing != Flushing::Nothing || self.reading.is_some() {
-            return Ok(());
+        loop {
+            if self.flushing != Fed::Nothing {
+                if !self.socket.try_flush().map_err(|_| GONE)? {
+                    return Ok(());
+                }
+                self.flushed();
+            }
+            for _ in 0..MOST_TOGETHER {
+                if self.send_next(streams, watching).await? != Fed::Media {
+                    break;
+                }
+            }
+            if self.flushing == Fed::Nothing {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Hands the next message to the socket.
+    async fn send_next(
+        &mut self,
+        streams: &Streams,
+        watching: &mut Watching,
+    ) -> Result<Fed, Farewell> {
+        if self.reading.is_some() {
+            return Ok(Fed::Nothing);
         }
         // Words of the room are few and short; they never wait for media.
         if let Some(words) = watching.heard() {
-            return self.feed(Message::Text(words), Flushing::Words).await;
+            self.feed(Message::Text(words)).await?;
+            return Ok(Fed::Words);
         }
         let now_ms = self.now_ms();
         match watching.viewer.next(now_ms) {
-            Next::Wait => Ok(()),
+            Next::Wait => Ok(Fed::Nothing),
             Next::Send(frame) => {
                 if let Some(message) = watching.shared(&frame) {
-                    count(&watching.viewer, &frame);
-                    return self.feed(message, Flushing::Media).await;
+                    self.feed_media(watching, &frame, message).await?;
+                    return Ok(Fed::Media);
                 }
                 self.reading = Some(watching.read(&streams.segments, frame));
-                Ok(())
+                Ok(Fed::Nothing)
             }
-            Next::Say(message) => self.feed(text(&message), Flushing::Words).await,
+            Next::Say(message) => {
+                self.feed(text(&message)).await?;
+                Ok(Fed::Words)
+            }
             Next::Vouch => {
-                let receipt = watching.receipt(streams).await.map_err(fault)?;
-                self.feed(text(&receipt), Flushing::Words).await
+                let receipt = Box::pin(watching.receipt(streams)).await.map_err(fault)?;
+                self.feed(text(&receipt)).await?;
+                Ok(Fed::Words)
             }
         }
     }
@@ -252,8 +312,8 @@ impl Connection {
             watching.viewer.dropped(frame);
             return Ok(());
         }
-        count(&watching.viewer, frame);
-        self.feed(binary(frame, &payload), Flushing::Media).await
+        let message = BinaryMessage::new(&frame.header.encode(), payload);
+        self.feed_media(watching, frame, message).await
     }
 
     fn credited(
@@ -276,7 +336,7 @@ impl Connection {
         match message {
             Message::Binary(_) => return Err(MALFORMED),
             Message::Close(_) => return Err(GONE),
-            Message::Text(_) | Message::Ping(_) | Message::Pong(_) => {}
+            Message::Text(_) | Message::Ping(_) | Message::Pong(_) | Message::Frame(_) => {}
         }
         if !self.allowance.take(1.0, self.heard) {
             return Err(TOO_MANY_MESSAGES);
@@ -312,7 +372,7 @@ impl Connection {
                 }
             }
             ClientMessage::Played { intervals, receipt } => {
-                let learnt = watching.learn(streams, receipt.as_deref()).await;
+                let learnt = Box::pin(watching.learn(streams, receipt.as_deref())).await;
                 learnt.map_err(fault)?;
                 self.crediting = Some(watching.credit(streams, &self.who, &intervals));
             }
@@ -329,22 +389,22 @@ impl Connection {
         let said = async {
             if let Some(code) = end.problem {
                 let code = code.to_owned();
-                self.sink
+                self.socket
                     .send(text(&ServerMessage::Problem { code }))
                     .await?;
             }
             let frame = CloseFrame {
-                code: end.code,
+                code: end.code.into(),
                 reason: Utf8Bytes::from_static(end.reason),
             };
-            self.sink.send(Message::Close(Some(frame))).await?;
+            self.socket.send(Message::Close(Some(frame))).await?;
             // The other side's answer ends the TCP connection in order.
-            while let Some(Ok(message)) = self.stream.next().await {
+            while let Some(Ok(message)) = self.socket.recv().await {
                 if matches!(message, Message::Close(_)) {
                     break;
                 }
             }
-            Ok::<_, axum::Error>(())
+            Ok::<_, SocketError>(())
         };
         if !matches!(timeout(FAREWELL_WITHIN, said).await, Ok(Ok(()))) {
             tracing::debug!("a viewer did not hear the farewell");
@@ -376,20 +436,7 @@ async fn some<T>(pending: &mut Option<BoxFuture<'static, T>>) -> T {
     }
 }
 
-fn count(viewer: &Viewer, frame: &Frame) {
-    metrics::counter!("millet_stream_bytes_total", "rung" => viewer.rung().0.to_owned())
-        .increment(frame.message_bytes());
-}
-
 fn text(message: &ServerMessage) -> Message {
     // Strings and numbers always serialise.
     Message::Text(serde_json::to_string(message).unwrap_or_default().into())
-}
-
-/// Header and payload in one message. The one copy of the payload: a WebSocket message is contiguous.
-fn binary(frame: &Frame, payload: &Bytes) -> Message {
-    let mut message = BytesMut::with_capacity(HEADER_BYTES + payload.len());
-    message.put_slice(&frame.header.encode());
-    message.put_slice(payload);
-    Message::Binary(message.freeze())
 }

@@ -8,10 +8,8 @@ mod watching;
 use std::time::Duration;
 
 use axum::extract::State;
-use axum::extract::ws::{WebSocket, WebSocketUpgrade};
 use axum::http::{HeaderMap, header};
 use axum::response::Response;
-use futures_util::StreamExt as _;
 
 use super::Streams;
 use super::wire::{LONGEST_CLIENT_MESSAGE, SUBPROTOCOL};
@@ -19,16 +17,18 @@ use crate::error::Error;
 use crate::id::AccountId;
 use crate::people::SignedIn;
 use crate::request::RequestId;
+use crate::websocket::{Bounds, Socket, Upgrade};
 use connection::Connection;
 
 /// The first message must come within this time.
 pub const HELLO_WITHIN: Duration = Duration::from_secs(10);
 /// Silence after which the other side is not there.
 pub const SILENT_FOR: Duration = Duration::from_secs(14);
-/// tungstenite's buffers of one socket: its defaults would cost 10,000 viewers 1.2 GiB.
-const READ_BUFFER: usize = 2 * 1024;
-/// Largest chunk that can be sent.
-const LARGEST_MESSAGE: usize = 4 << 20;
+const BOUNDS: Bounds = Bounds {
+    read_buffer: 1024,
+    longest_message: LONGEST_CLIENT_MESSAGE,
+    waiting_words: 1 << 20,
+};
 
 /// `GET /stream`
 ///
@@ -39,14 +39,9 @@ pub async fn open(
     signed_in: SignedIn,
     request: RequestId,
     headers: HeaderMap,
-    upgrade: WebSocketUpgrade,
+    upgrade: Upgrade,
 ) -> Result<Response, Error> {
-    let upgrade = upgrade.protocols([SUBPROTOCOL]);
-    if upgrade.selected_protocol().is_none() {
-        return Err(Error::Malformed(format!(
-            "the subprotocol is {SUBPROTOCOL}"
-        )));
-    }
+    let agreed = upgrade.speaking(SUBPROTOCOL)?;
     if streams.stop.is_cancelled() {
         return Err(Error::Busy);
     }
@@ -56,16 +51,10 @@ pub async fn open(
         device: device(&headers),
     };
     let tasks = streams.tasks.clone();
-    Ok(upgrade
-        .read_buffer_size(READ_BUFFER)
-        .write_buffer_size(0)
-        .max_write_buffer_size(LARGEST_MESSAGE + 64 * 1024)
-        .max_message_size(LONGEST_CLIENT_MESSAGE)
-        .max_frame_size(LONGEST_CLIENT_MESSAGE)
-        .on_upgrade(move |socket| {
-            let viewing = serve(streams, socket, who);
-            tasks.track_future(request.around(viewing))
-        }))
+    Ok(agreed.serve(BOUNDS, move |socket| {
+        let viewing = serve(streams, socket, who);
+        tasks.track_future(request.around(viewing))
+    }))
 }
 
 /// Whose socket it is.
@@ -88,12 +77,11 @@ fn device(headers: &HeaderMap) -> &'static str {
         .unwrap_or("–")
 }
 
-async fn serve(streams: Streams, socket: WebSocket, who: Who) {
+async fn serve(streams: Streams, socket: Socket, who: Who) {
     let seat = streams.seats.take(who.account);
     let viewers = metrics::gauge!("millet_viewers");
     viewers.increment(1.0);
-    let (sink, stream) = socket.split();
-    let mut connection = Connection::new(sink, stream, seat, who);
+    let mut connection = Connection::new(socket, seat, who);
     let end = connection.run(&streams).await;
     connection.close(end).await;
     viewers.decrement(1.0);

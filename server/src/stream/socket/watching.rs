@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use axum::extract::ws::{Message, Utf8Bytes};
 use bytes::Bytes;
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
@@ -23,6 +22,7 @@ use crate::learning::access::MayWatch;
 use crate::learning::evidence::Claim;
 use crate::learning::evidence::credit::{Account, Verdict};
 use crate::people::session;
+use crate::websocket::{BinaryMessage, Utf8Bytes};
 
 /// A frame with its payload.
 pub(super) type Read = BoxFuture<'static, (Frame, Result<Bytes, Error>)>;
@@ -61,9 +61,8 @@ impl Watching {
     }
 
     /// The message that all viewers of a growing timeline share, if this frame is one.
-    pub(super) fn shared(&self, frame: &Frame) -> Option<Message> {
-        let message = self.growing.as_ref()?.message(&frame.header)?;
-        Some(Message::Binary(message))
+    pub(super) fn shared(&self, frame: &Frame) -> Option<BinaryMessage> {
+        self.growing.as_ref()?.message(&frame.header)
     }
 
     /// Reads the payload of a frame.
