@@ -25,6 +25,8 @@ pub const VIDEO_BYTES: usize = 6_300;
 const VIEWERS: [usize; 3] = [1_000, 5_000, 10_000];
 /// Every tenth viewer reads nothing.
 const STALLED: usize = 10;
+/// Time in which viewers take up what was made while they joined.
+const SETTLE: Duration = Duration::from_secs(3);
 /// Time that is measured, after everybody is there.
 const WATCH: Duration = Duration::from_secs(15);
 /// Connections that are made at the same time.
@@ -110,10 +112,9 @@ async fn measure(peer: Peer, viewers: usize, stalled_each: usize) -> Figures {
         sockets.push(joined.unwrap());
     }
     let mut peer = Arc::into_inner(shared).unwrap();
-    let end = Instant::now() + WATCH;
-    let began_us = now_us();
+    let end = Instant::now() + SETTLE + WATCH;
+    let began_us = now_us() + u64::try_from(SETTLE.as_micros()).unwrap();
     peer.begin(end).await;
-    let before = usage(peer.pid());
     let peer = Arc::new(peer);
     let mut watching = JoinSet::new();
     let mut stalled = Vec::new();
@@ -124,6 +125,8 @@ async fn measure(peer: Peer, viewers: usize, stalled_each: usize) -> Figures {
             watching.spawn(watch(peer.clone(), socket, began_us, end));
         }
     }
+    tokio::time::sleep(SETTLE).await;
+    let before = usage(peer.pid());
     tokio::time::sleep(WATCH / 2).await;
     let middle = usage(peer.pid());
     let (mut delays, mut bytes) = (Vec::new(), 0_u64);
@@ -149,21 +152,21 @@ async fn measure(peer: Peer, viewers: usize, stalled_each: usize) -> Figures {
     }
 }
 
-/// Reads until the end; the delay of each fragment in milliseconds, and all bytes.
+/// Reads until the end; the delay of each fragment in milliseconds and all bytes, from `began_us` on.
 async fn watch(
     peer: Arc<Peer>,
     mut socket: WebSocketStream<TcpStream>,
     began_us: u64,
     end: Instant,
 ) -> (Vec<f32>, u64) {
-    let (mut delays, mut bytes) = (Vec::new(), 0_u64);
+    let (mut delays, mut bytes, mut before) = (Vec::new(), 0_u64, 0);
     let mut ack_at = None;
     loop {
         let until = ack_at.map_or(end, |at: Instant| at.min(end));
         let left = until.saturating_duration_since(Instant::now());
         let Ok(message) = tokio::time::timeout(left, socket.next()).await else {
             if Instant::now() >= end {
-                return (delays, bytes);
+                return (delays, bytes - before);
             }
             ack_at = None;
             let ack = ClientMessage::Ack {
@@ -182,7 +185,9 @@ async fn watch(
             Some(Ok(_)) => continue,
         };
         bytes += message.len() as u64;
-        // What was made while viewers joined waited for all of them.
+        if now_us() < began_us {
+            before = bytes;
+        }
         if let Some(made_us) = peer.made_us(&message).filter(|made| *made >= began_us) {
             delays.push(now_us().saturating_sub(made_us) as f32 / 1000.0);
         }
