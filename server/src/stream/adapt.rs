@@ -46,6 +46,8 @@ pub struct Situation<'a> {
     pub now_ms: u64,
     /// Bits per second; unknown before the first acknowledgement.
     pub bandwidth_bps: Option<f64>,
+    /// That is what the link carries, not only what it was seen to carry.
+    pub is_capacity: bool,
     /// Stored ahead of the picture, on its way included.
     pub buffer_ms: u64,
     /// Bits per second that each rung takes from here on.
@@ -154,7 +156,8 @@ impl Adapt {
                 self.patience.rise_after_ms
             };
             let rested = now_ms.saturating_sub(changed_ms) >= wait_ms;
-            let carries = best(RISE) > self.rung || (situation.at_ease && self.rung < top);
+            let carries = best(RISE) > self.rung
+                || (situation.at_ease && !situation.is_capacity && self.rung < top);
             if rested && situation.buffer_ms >= self.patience.poor_ms && carries {
                 self.fell = false;
                 self.rose = true;
@@ -184,6 +187,7 @@ mod tests {
         Situation {
             now_ms,
             bandwidth_bps: Some(bandwidth_bps),
+            is_capacity: false,
             buffer_ms,
             costs_bps: &COSTS,
             at_ease: false,
@@ -266,6 +270,25 @@ mod tests {
             now_ms += 2_000;
         }
         assert_eq!(waits, [30_000, 60_000, 120_000]);
+    }
+
+    #[test]
+    fn a_live_viewer_at_ease_does_not_try_what_the_link_is_known_not_to_carry() {
+        let mut adapt = Adapt::live(1);
+        for second in 0..60 {
+            let known = Situation {
+                at_ease: true,
+                is_capacity: true,
+                ..situation(second * 1_000, 50_000.0, 900)
+            };
+            assert_eq!(adapt.decide(&known), 1);
+        }
+        let faster = Situation {
+            at_ease: true,
+            is_capacity: true,
+            ..situation(61_000, 80_000.0, 900)
+        };
+        assert_eq!(adapt.decide(&faster), 2);
     }
 
     proptest! {

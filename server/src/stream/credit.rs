@@ -6,6 +6,8 @@
 
 use std::collections::VecDeque;
 
+use super::bursts::{Bursts, TOGETHER_MS};
+
 /// The window is never smaller, so that one chunk always travels, nor larger, so that a viewer
 /// costs a bounded amount of buffers.
 pub const LEAST_WINDOW: u64 = 16 * 1024;
@@ -36,6 +38,8 @@ struct Flight {
     acked_before_ms: u64,
     /// How often there had been nothing to send.
     idle_before: u64,
+    /// Sent right behind the one before.
+    together: bool,
 }
 
 /// The account of one connection.
@@ -54,6 +58,7 @@ pub struct Credit {
     rtt_ms: Option<u64>,
     rtt_before_ms: Option<u64>,
     rtt_since_ms: u64,
+    bursts: Bursts,
 }
 
 impl Credit {
@@ -73,6 +78,7 @@ impl Credit {
             rtt_ms: None,
             rtt_before_ms: None,
             rtt_since_ms: 0,
+            bursts: Bursts::default(),
         }
     }
 
@@ -109,6 +115,9 @@ impl Credit {
         if self.flights.is_empty() {
             self.acked_ms = now_ms;
         }
+        let before = self.flights.back();
+        let together =
+            before.is_some_and(|before| now_ms.saturating_sub(before.sent_ms) <= TOGETHER_MS);
         self.sent += bytes;
         self.media_ms += media_ms;
         self.flights.push_back(Flight {
@@ -119,6 +128,7 @@ impl Credit {
             acked_before: self.acked,
             acked_before_ms: self.acked_ms,
             idle_before: self.idle,
+            together,
         });
     }
 
@@ -131,8 +141,8 @@ impl Credit {
     }
 
     /// The client has `bytes` of all that was sent. `relaxed`: it does not need more soon, so that
-    /// a low rate is its choice.
-    pub fn acked(&mut self, bytes: u64, now_ms: u64, relaxed: bool) {
+    /// a low rate is its choice. `gap_ms`: how long behind the message before it the newest one arrived.
+    pub fn acked(&mut self, bytes: u64, gap_ms: Option<u64>, now_ms: u64, relaxed: bool) {
         // A client cannot have more than was sent, nor lose what it had.
         let bytes = bytes.clamp(self.acked, self.sent);
         let mut newest = None;
@@ -147,6 +157,9 @@ impl Credit {
         self.acked = bytes;
         let Some(flight) = newest else { return };
         self.acked_ms = now_ms;
+        if let Some(gap_ms) = gap_ms.filter(|_| flight.together && flight.upto == bytes) {
+            self.bursts.arrived(flight.bytes, gap_ms, now_ms);
+        }
         let rtt_ms = now_ms.saturating_sub(flight.sent_ms);
         self.round_trip(rtt_ms, now_ms);
         let own_ms = self
@@ -193,6 +206,12 @@ impl Credit {
         }
     }
 
+    /// What the link carries, whether it was filled or not, in bits per second.
+    #[must_use]
+    pub fn capacity_bps(&self, now_ms: u64) -> Option<f64> {
+        self.bursts.capacity_bps(now_ms)
+    }
+
     /// Measured, in bits per second.
     #[must_use]
     pub fn bandwidth_bps(&self) -> Option<f64> {
@@ -229,7 +248,7 @@ mod tests {
                 }
                 arrived = upto;
                 arriving.pop_front();
-                credit.acked(arrived, now_ms, false);
+                credit.acked(arrived, None, now_ms, false);
             }
             while credit.is_open() {
                 credit.sent(chunk, 0, now_ms);
@@ -272,11 +291,30 @@ mod tests {
     fn an_idle_link_is_not_taken_for_a_slow_one() {
         let mut credit = over(300_000, 300, 3_000);
         let (sent, before) = (credit.sent, credit.bandwidth_bps().unwrap());
-        credit.acked(sent, 61_000, false);
+        credit.acked(sent, None, 61_000, false);
         credit.sent(500, 0, 90_000);
         credit.idle();
-        credit.acked(sent + 500, 90_400, false);
+        credit.acked(sent + 500, None, 90_400, false);
         assert!(credit.bandwidth_bps().unwrap() >= before * 0.99);
+    }
+
+    #[test]
+    fn messages_sent_together_tell_what_the_link_carries_though_it_rests_most_of_the_time() {
+        let mut credit = Credit::live(None);
+        for tick in 0..10_u64 {
+            let now_ms = tick * 500;
+            credit.sent(1_000, 500, now_ms);
+            credit.sent(4_000, 0, now_ms + 5);
+            let upto = (tick + 1) * 5_000;
+            // 160 kbit/s: 200 ms for the second.
+            credit.acked(upto, Some(200), now_ms + 400, false);
+        }
+        assert_eq!(credit.capacity_bps(5_000), Some(160_000.0));
+        // Alone on the link it says nothing.
+        let mut alone = Credit::live(None);
+        alone.sent(4_000, 500, 0);
+        alone.acked(4_000, Some(200), 400, false);
+        assert_eq!(alone.capacity_bps(400), None);
     }
 
     proptest! {
@@ -288,7 +326,7 @@ mod tests {
                     credit.sent(4_000, 2_000, at as u64);
                 }
                 prop_assert!(credit.in_flight() <= MOST_WINDOW + 4_000);
-                credit.acked(*ack, at as u64 + 10, false);
+                credit.acked(*ack, Some(*ack), at as u64 + 10, false);
                 prop_assert!(credit.acked <= credit.sent);
             }
         }

@@ -79,6 +79,11 @@ impl Class {
     /// Half a second of class; `left_out` names renditions whose chunk does not come. What hangs on it
     /// comes all the same.
     fn teach(&mut self, left_out: u8) {
+        self.teach_telling(left_out, |_| ());
+    }
+
+    /// The same, and `each` after every chunk: viewers see them one by one, stills first.
+    fn teach_telling(&mut self, left_out: u8, mut each: impl FnMut(&Self)) {
         let sequence = u32::try_from(self.at / 4).unwrap();
         let start_ms = self.at * CHUNK_MS;
         for (index, (_, kind, bytes)) in RENDITIONS.into_iter().enumerate() {
@@ -104,9 +109,10 @@ impl Class {
                 self.made[index].push((sequence, start_ms));
                 self.new_run &= kind != Kind::Stills;
             }
+            self.growing.publish();
+            each(self);
         }
         self.at += 1;
-        self.growing.publish();
     }
 
     /// The teacher's link is gone for some segments.
@@ -181,7 +187,7 @@ impl Client {
             }
         }
         self.acked += (self.bytes - self.acked) * share / 8;
-        self.viewer.ack(self.acked, 1_000, self.now_ms + 100);
+        self.viewer.ack(self.acked, 1_000, None, self.now_ms + 100);
     }
 
     /// The link breaks; the client comes back with what it got.
@@ -239,6 +245,7 @@ fn check_lane(class: &Class, chunks: &[&Frame]) -> Result<(), TestCaseError> {
 #[derive(Clone, Debug)]
 enum Step {
     Teach { left_out: u8 },
+    TeachSlowly { share: u64 },
     Pause { segments: u64 },
     Listen { share: u64 },
     Cut,
@@ -248,6 +255,7 @@ enum Step {
 fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         6 => prop_oneof![4 => Just(0_u8), 1 => 0_u8..16].prop_map(|left_out| Step::Teach { left_out }),
+        3 => (0_u64..=8).prop_map(|share| Step::TeachSlowly { share }),
         1 => (0_u64..4).prop_map(|segments| Step::Pause { segments }),
         6 => (0_u64..=8).prop_map(|share| Step::Listen { share }),
         1 => Just(Step::Cut),
@@ -268,6 +276,9 @@ proptest! {
         for step in steps {
             match step {
                 Step::Teach { left_out } => class.teach(left_out),
+                Step::TeachSlowly { share } => {
+                    class.teach_telling(0, |class| client.listen(class, share));
+                }
                 Step::Pause { segments } => class.pause(segments),
                 Step::Listen { share } => client.listen(&class, share),
                 Step::Cut => client.cut(&class, follow),
@@ -288,6 +299,25 @@ proptest! {
         check_lane(&class, &lane(true))?;
         check_lane(&class, &lane(false))?;
     }
+}
+
+#[test]
+fn whoever_is_at_ease_gets_pictures_though_stills_are_there_before_them() {
+    let mut class = Class::new();
+    for _ in 0..4 {
+        class.teach(0);
+    }
+    let mut client = Client::new(&class, Follow::Edge);
+    for _ in 0..60 {
+        class.teach_telling(0, |class| client.listen(class, 8));
+    }
+    let newest = client
+        .got
+        .iter()
+        .rev()
+        .find(|frame| !frame.header.has(flag::AUDIO))
+        .unwrap();
+    assert_eq!(newest.header.rendition, 3, "{:?}", newest.header);
 }
 
 #[test]

@@ -6,6 +6,7 @@
 
 pub mod adapt;
 pub mod begin;
+pub mod bursts;
 pub mod credit;
 pub mod cursor;
 pub mod frame;

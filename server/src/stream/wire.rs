@@ -217,6 +217,10 @@ pub enum ClientMessage {
         /// Stored ahead.
         #[ts(type = "number")]
         buffer_ms: u64,
+        /// From the arrival of the message before the newest one to that of the newest one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[ts(type = "number", optional)]
+        gap_ms: Option<u64>,
     },
     /// Go on from another position; what is on the way is late.
     Seek {
@@ -469,7 +473,8 @@ mod tests {
             read(r#"{"type":"ack","bytes":10,"buffer_ms":0}"#).unwrap(),
             ClientMessage::Ack {
                 bytes: 10,
-                buffer_ms: 0
+                buffer_ms: 0,
+                gap_ms: None
             }
         );
         let hello = r#"{"type":"hello","timeline":"01930000-0000-7000-8000-000000000000",

@@ -172,6 +172,7 @@ async fn watch(
             let ack = ClientMessage::Ack {
                 bytes,
                 buffer_ms: 1_000,
+                gap_ms: Some(20),
             };
             let text = serde_json::to_string(&ack).unwrap();
             socket.send(Message::text(text)).await.unwrap();

@@ -10,7 +10,7 @@ const BITS: u32 = 10;
 /// Length of the clip, seconds; the camera shows it over and over.
 const CLIP_S: u32 = 60;
 /// Time that a learner watches before it counts, and while it does.
-const SETTLE: Duration = Duration::from_secs(20);
+const SETTLE: Duration = Duration::from_secs(45);
 const WATCH: Duration = Duration::from_secs(30);
 /// Links: bits a second each way, delay each way, what is promised for it.
 const LINKS: [(u32, u64, &str); 3] = [

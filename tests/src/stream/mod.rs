@@ -190,7 +190,13 @@ impl Client {
     pub async fn ack(&mut self, buffer_ms: u64) -> Result<(), ClientError> {
         let bytes = self.received;
         self.acknowledged = bytes;
-        self.send(&ClientMessage::Ack { bytes, buffer_ms }).await
+        let gap_ms = None;
+        let ack = ClientMessage::Ack {
+            bytes,
+            buffer_ms,
+            gap_ms,
+        };
+        self.send(&ack).await
     }
 
     /// Acknowledges when enough came since it last did.

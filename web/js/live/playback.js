@@ -5,6 +5,7 @@
  */
 
 import { Playback } from "../player/playback.js";
+import { enoughMs } from "../player/store.js";
 import { Latency, edgeNow, overHole } from "./latency.js";
 
 /** @typedef {import("../player/protocol.js").LiveNow} LiveNow */
@@ -21,6 +22,8 @@ const PRESENT_MS = 8000;
 const SILENT_MS = 3000;
 /** Live, little can be stored: the picture falls away and returns at less than in a lesson. */
 const SCARCITY = 0.2;
+/** Stored beside stills: moving pictures come half a second after them, and shall find their place. */
+const STILLS_MS = 800;
 /** Shorter stalls are breath, no reason for more distance. */
 const STALL_MS = 400;
 
@@ -154,6 +157,7 @@ export class LivePlayback extends Playback {
     const was = this.wishedFollow();
     this.atEdge = this.edgeMs() - wishMs < PRESENT_MS + this.latency.range().highMs;
     this.joining = false;
+    this.latency.lookAnew();
     super.seek(wishMs);
     if (this.wishedFollow() !== was) this.sayFollow();
   }
@@ -230,7 +234,7 @@ export class LivePlayback extends Playback {
     const { rate, seekMs } = this.latency.steer({
       edgeMs: this.edgeMs(),
       headMs,
-      storedMs: this.storedMs(),
+      ...this.store(headMs),
       all: this.follow === "all" || !this.atEdge,
       runs: RUNS,
       wallMs: now,
@@ -242,6 +246,19 @@ export class LivePlayback extends Playback {
     } else if (this.atEdge && video.playbackRate !== rate && session.welcomed) {
       video.playbackRate = rate;
     }
+  }
+
+  /** What is stored of what shall be shown, and what must be. @param {number} headMs */
+  store(headMs) {
+    const { session, buffers } = this;
+    // The picture fell away and shall come back.
+    if (buffers.playing === "audio" && session.expected().expectVideo) {
+      const storedMs = session.lanes.video.aheadMs(headMs);
+      return { storedMs, needMs: enoughMs(this.drops, this.scarcity) + 100 };
+    }
+    const stills = session.lanes.video.newest?.rendition;
+    const needMs = session.rendition(stills ?? null)?.kind === "stills" ? STILLS_MS : 0;
+    return { storedMs: this.storedMs(), needMs };
   }
 
   /** @param {number} headMs @returns {number | null} */
@@ -271,6 +288,7 @@ export class LivePlayback extends Playback {
 
   /** @param {number} toMs stored */
   place(toMs) {
+    this.latency.lookAnew();
     this.look(true);
     if (this.buffers.playing === "none" || this.video.readyState === 0) this.targetMs = toMs;
     else this.video.currentTime = toMs / 1000 + 0.01;

@@ -116,7 +116,11 @@ bytes: number,
 /**
  * Stored ahead.
  */
-buffer_ms: number, } | { "type": "seek",
+buffer_ms: number,
+/**
+ * From the arrival of the message before the newest one to that of the newest one.
+ */
+gap_ms?: number, } | { "type": "seek",
 /**
  * Where.
  */

@@ -62,6 +62,9 @@ export class Session {
     this.acknowledgedBytes = 0;
     this.ackTimer = 0;
     this.ackDue = 0;
+    /** When the newest message arrived, and how long after the one before; null: it was acknowledged. */
+    this.arrivedAt = 0;
+    this.gapMs = /** @type {number | null} */ (null);
     /** The welcome of this connection has come. */
     this.welcomed = false;
     this.epoch = 0;
@@ -142,6 +145,9 @@ export class Session {
 
   /** @param {import("./types.js").Frame} frame @param {number} bytes */
   frame(frame, bytes) {
+    const now = performance.now();
+    this.gapMs = now - this.arrivedAt;
+    this.arrivedAt = now;
     this.usedBytes += bytes;
     this.receivedBytes += bytes;
     // It was raised before the word of its end came.
@@ -170,7 +176,10 @@ export class Session {
     const full = audio.bytes() + video.bytes() > MOST_BYTES;
     if (!full) this.acknowledgedBytes = this.receivedBytes;
     const buffer_ms = Math.round(this.user.storedMs());
-    this.link.send({ type: "ack", bytes: this.acknowledgedBytes, buffer_ms });
+    // A full store says less than what arrived, so that no message is the newest one.
+    const gap = this.gapMs === null || full ? {} : { gap_ms: Math.round(this.gapMs) };
+    this.gapMs = null;
+    this.link.send({ type: "ack", bytes: this.acknowledgedBytes, buffer_ms, ...gap });
     if (!this.user.paused()) this.acknowledgeIn(QUIET_ACK_MS);
   }
 

@@ -164,6 +164,17 @@ export class Lane {
 }
 
 /**
+ * Stored pictures with which they join the sound.
+ * @param {number} drops
+ * @param {number} scarcity
+ */
+export function enoughMs(drops, scarcity) {
+  // Live, more than this is never stored near the present.
+  const most = scarcity < 1 ? 6000 : 12_000;
+  return Math.min(3000 * (1 + drops), most) * scarcity;
+}
+
+/**
  * Which lanes the media element should play. Sound goes first: it starts and goes on alone when the
  * picture is late, and the picture joins when enough of it is stored.
  *
@@ -189,10 +200,7 @@ export function chooseLanes(now) {
     return pictureRanOut ? "audio" : "both";
   }
   if (now.current === "audio") {
-    // Live, more than this is never stored near the present.
-    const most = scarcity < 1 ? 6000 : 12_000;
-    const enough = Math.min(3000 * (1 + now.drops), most) * scarcity;
-    return now.videoMs >= enough || (now.videoMs > 1000 && now.nearEnd) ? "both" : "audio";
+    return now.videoMs >= enoughMs(now.drops, scarcity) || (now.videoMs > 1000 && now.nearEnd) ? "both" : "audio";
   }
   if (now.audioMs > 0 && now.videoMs > 0) return "both";
   const alone = now.audioMs > 0 && (!now.expectVideo || now.waitedMs > 4000);

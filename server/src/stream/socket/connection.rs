@@ -356,8 +356,13 @@ impl Connection {
         match message {
             ClientMessage::Hello(_) => return Err(MALFORMED),
             ClientMessage::Bye => return Err(BYE),
-            ClientMessage::Ack { bytes, buffer_ms } => {
-                if watching.viewer.ack(bytes, buffer_ms, self.now_ms()) {
+            ClientMessage::Ack {
+                bytes,
+                buffer_ms,
+                gap_ms,
+            } => {
+                let now_ms = self.now_ms();
+                if watching.viewer.ack(bytes, buffer_ms, gap_ms, now_ms) {
                     metrics::counter!("millet_stalls_total").increment(1);
                 }
                 watching.tell_room(buffer_ms);

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use super::super::cursor;
+use super::super::cursor::{self, Place};
 use super::super::index::Index;
 use super::super::wire::{Follow, RungReason};
 use super::{AUDIO_LEAD_MS, Viewer};
@@ -15,6 +15,15 @@ pub const LIVE_START_MS: u64 = 1_000;
 /// Segments of a growing timeline that one receipt speaks of.
 const LIVE_VOUCHED_TOGETHER: usize = 4;
 
+/// See [`Viewer`]: at the present a still is there as soon as it is taken, moving pictures of the same segment
+/// half a second later.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Awaited {
+    pub(super) rung: usize,
+    pub(super) segment: usize,
+    pub(super) reason: RungReason,
+}
+
 impl Viewer {
     /// The timeline is longer now, or ended.
     pub fn grow(&mut self, index: Arc<Index>) {
@@ -24,8 +33,48 @@ impl Viewer {
         self.video.settle(&index);
         if index.grows() {
             self.leave_out();
+        }
+        self.end_waiting();
+        if index.grows() && self.awaited.is_none() {
             self.replace_missing();
         }
+    }
+
+    /// Turns to the awaited rung when its segment begins, or goes on without it when the segment does.
+    fn end_waiting(&mut self) {
+        let Some(Awaited {
+            rung,
+            segment,
+            reason,
+        }) = self.awaited
+        else {
+            return;
+        };
+        let stands = self.video.place() == Place { segment, part: 0 };
+        if stands && self.begins(rung, segment) {
+            self.awaited = None;
+            // The receipt names the new rung before anything of it is sent.
+            self.vouched = None;
+            self.turn_to(rung, segment, reason);
+        } else if !stands || !self.begins_later(rung, segment) {
+            self.awaited = None;
+            self.adapt.put(self.rung);
+        }
+    }
+
+    /// Whether a better rung may still begin at this segment: it has nothing of it yet, and there is no second
+    /// chunk of what is sent now.
+    pub(super) fn begins_later(&self, rung: usize, segment: usize) -> bool {
+        let rungs = self.ladder.rungs();
+        let (Some(now), Some(wanted)) = (self.video.rendition(), rungs[rung].video) else {
+            return false;
+        };
+        let none = |own: usize, part: usize| self.index.chunk(own, segment, part).is_none();
+        rung > self.rung
+            && self.index.grows()
+            && !self.index.is_complete(wanted, segment)
+            && none(wanted, 0)
+            && none(now, 1)
     }
 
     /// Leaves out what is too old for somebody who wants to stay near the present.

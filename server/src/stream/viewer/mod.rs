@@ -3,6 +3,7 @@
 mod growth;
 mod resume;
 
+use growth::Awaited;
 pub use growth::LIVE_START_MS;
 
 use std::collections::VecDeque;
@@ -92,6 +93,8 @@ pub struct Viewer {
     says: VecDeque<ServerMessage>,
     /// What to do about what is missed of a timeline that grows.
     follow: Follow,
+    /// A rung that was chosen for the next segment, of which it has no chunk yet.
+    awaited: Option<Awaited>,
 }
 
 impl Viewer {
@@ -129,6 +132,7 @@ impl Viewer {
             ended: false,
             says: VecDeque::new(),
             follow: start.follow,
+            awaited: None,
             index,
             ladder,
         };
@@ -247,7 +251,11 @@ impl Viewer {
         } else {
             u64::MAX
         };
-        match (start(&self.audio), start(&self.video)) {
+        let pictures = match self.awaited {
+            Some(_) => None,
+            None => start(&self.video),
+        };
+        match (start(&self.audio), pictures) {
             (Some(audio), Some(video))
                 if audio <= video.saturating_add(AUDIO_LEAD_MS) || audio >= present_ms =>
             {
@@ -280,9 +288,13 @@ impl Viewer {
     /// Chooses the rung for the next segment; whether it is another.
     fn choose(&mut self, now_ms: u64) -> bool {
         let costs = self.costs_bps();
+        // Of the present little is sent: what the link carries shows in bursts only.
+        let capacity_bps = self.credit.capacity_bps(now_ms);
+        let capacity_bps = capacity_bps.filter(|_| self.index.grows());
         let situation = Situation {
             now_ms,
-            bandwidth_bps: self.credit.bandwidth_bps(),
+            bandwidth_bps: capacity_bps.or(self.credit.bandwidth_bps()),
+            is_capacity: capacity_bps.is_some(),
             buffer_ms: self.stored_ms(),
             costs_bps: &costs,
             at_ease: self.index.grows() && self.credit.is_at_ease(),
@@ -297,7 +309,20 @@ impl Viewer {
             }
         };
         let segment = self.segment();
+        if self.begins_later(rung, segment) {
+            self.awaited = Some(Awaited {
+                rung,
+                segment,
+                reason,
+            });
+            return true;
+        }
         let rung = self.beginning_at(rung, segment);
+        self.turn_to(rung, segment, reason)
+    }
+
+    /// Goes on with this rung from a segment on; whether it is another.
+    fn turn_to(&mut self, rung: usize, segment: usize, reason: RungReason) -> bool {
         self.adapt.put(rung);
         if rung == self.rung {
             return false;
@@ -367,8 +392,9 @@ impl Viewer {
     }
 
     /// The client acknowledged; whether it ran dry since it last did.
-    pub fn ack(&mut self, bytes: u64, buffer_ms: u64, now_ms: u64) -> bool {
-        self.credit.acked(bytes, now_ms, buffer_ms >= RELAXED_MS);
+    pub fn ack(&mut self, bytes: u64, buffer_ms: u64, gap_ms: Option<u64>, now_ms: u64) -> bool {
+        let relaxed = buffer_ms >= RELAXED_MS;
+        self.credit.acked(bytes, gap_ms, now_ms, relaxed);
         let dry = buffer_ms == 0 && self.buffer_ms > 0 && !self.ended;
         self.buffer_ms = buffer_ms.min(24 * 3_600_000);
         dry
@@ -380,6 +406,7 @@ impl Viewer {
         self.ended = false;
         self.buffer_ms = 0;
         self.vouched = None;
+        self.awaited = None;
         if let Some(audio) = self.audio.rendition() {
             self.audio
                 .jump(&self.index, cursor::at(&self.index, audio, position_ms));
@@ -401,6 +428,7 @@ impl Viewer {
             },
         };
         self.decided_at = None;
+        self.awaited = None;
     }
 
     /// Most bytes from now on.
@@ -408,6 +436,7 @@ impl Viewer {
         self.budget = bytes;
         self.budget_told = false;
         self.decided_at = None;
+        self.awaited = None;
     }
 
     /// Something to say in between.

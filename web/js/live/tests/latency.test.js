@@ -3,7 +3,7 @@ import { test } from "node:test";
 
 import { Latency, edgeNow, overHole } from "../latency.js";
 
-const calm = { edgeMs: 100_000, headMs: 98_000, storedMs: 1800, all: false, runs: true, wallMs: 0 };
+const calm = { edgeMs: 100_000, headMs: 98_000, storedMs: 1800, needMs: 0, all: false, runs: true, wallMs: 0 };
 
 /** What is decided at this moment. */
 const steer = (latency, change) => latency.steer({ ...calm, ...change });
@@ -45,8 +45,57 @@ test("stalls ask for distance, calm gives it back, and there is an end to both",
   for (let stall = 0; stall < 9; stall += 1) latency.stalled(1000);
   assert.deepEqual(latency.range(), { lowMs: 4000, highMs: 10_400 });
   assert.equal(steer(latency, { headMs: 90_000, storedMs: 9000 }).rate, 1);
-  for (let minute = 1; minute < 9; minute += 1) steer(latency, { wallMs: 1000 + minute * 61_000 });
+  for (let hour = 1; hour < 9; hour += 1) steer(latency, { wallMs: 1000 + hour * 3_600_000 });
   assert.deepEqual(latency.range(), { lowMs: 1000, highMs: 2600 });
+});
+
+test("one stall is forgotten after a calm minute, stalls that come back only after longer", () => {
+  const latency = new Latency();
+  latency.stalled(1000);
+  steer(latency, { wallMs: 62_000 });
+  assert.equal(latency.stretch, 1);
+  latency.stalled(70_000);
+  steer(latency, { wallMs: 170_000 });
+  assert.equal(latency.stretch, 1.5);
+  steer(latency, { wallMs: 191_000 });
+  assert.equal(latency.stretch, 1);
+});
+
+test("what is stored and never needed is spent on being nearer to the present", () => {
+  const latency = new Latency();
+  // Between 1500 ms and 900 ms are stored as chunks come: 600 ms more than a steady link needs.
+  const at = (wallMs, headMs = wallMs) =>
+    steer(latency, { wallMs, headMs, edgeMs: headMs + 1900, storedMs: wallMs % 1000 === 0 ? 1500 : 900 }).rate;
+  for (let ms = 0; ms < 8000; ms += 500) assert.equal(at(ms), 1, `at ${ms} ms`);
+  assert.equal(at(8000), 1.05);
+  assert.equal(at(14_000, 14_300), 1.05);
+  assert.equal(at(20_000, 20_600), 1);
+});
+
+test("a link that needs what is stored keeps it, and after a stall more of it", () => {
+  const latency = new Latency();
+  for (let ms = 0; ms < 30_000; ms += 500)
+    assert.equal(steer(latency, { wallMs: ms, storedMs: ms % 4000 === 0 ? 350 : 1500 }).rate, 1);
+  const stalled = new Latency();
+  stalled.stalled(1);
+  stalled.stalled(2);
+  for (let ms = 0; ms < 30_000; ms += 500)
+    assert.equal(steer(stalled, { wallMs: ms, storedMs: 900 }).rate, 1, "within the slack of a wider cushion");
+});
+
+test("before nothing is left it runs slower, until the cushion is there again", () => {
+  const latency = new Latency();
+  assert.equal(steer(latency, { wallMs: 0, headMs: 98_000, storedMs: 100 }).rate, 0.95);
+  assert.equal(steer(latency, { wallMs: 1000, headMs: 98_950, storedMs: 400 }).rate, 0.95);
+  assert.equal(steer(latency, { wallMs: 4100, headMs: 101_880, edgeMs: 103_800, storedMs: 350 }).rate, 1);
+  // Too far from the present it does not go.
+  assert.equal(steer(new Latency(), { headMs: 97_300, storedMs: 100 }).rate, 1);
+});
+
+test("what shall be shown asks for more than the cushion", () => {
+  const latency = new Latency();
+  const rates = [0, 1000, 2000].map((wallMs) => steer(latency, { wallMs, storedMs: 800, needMs: 1300 }).rate);
+  assert.deepEqual(rates, [1, 1, 0.95]);
 });
 
 test("a patient learner begins further back and is never pushed beyond a minute", () => {
