@@ -149,6 +149,10 @@ async fn write_course(browser: &Browser, origin: &str, recording: &std::path::Pa
             Duration::from_secs(180),
         )
         .await;
+    // What it was taken for, what it costs, how like the recording it is.
+    let page = browser.text().await;
+    assert!(page.contains("Taken for"), "{page}");
+    assert!(page.contains("% like the recording"), "{page}");
     browser.picture("lesson-editor").await;
     let course = editor.split("/lessons/").next().unwrap().to_owned();
     browser.open(&format!("{origin}{course}")).await;

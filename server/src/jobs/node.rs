@@ -6,6 +6,9 @@ use std::path::{Path, PathBuf};
 
 use uuid::Uuid;
 
+/// Folder of the work of the node that has this data folder to itself.
+const OWN: &str = "own";
+
 /// This node in this life of its process.
 #[derive(Debug)]
 pub struct Node {
@@ -17,7 +20,8 @@ pub struct Node {
 }
 
 impl Node {
-    /// Reads or makes the node's name in its data folder and removes what an earlier life left.
+    /// Reads or makes the node's name in its data folder. What an earlier life worked on stays, so that the
+    /// next attempt goes on with it.
     ///
     /// # Errors
     /// When the folder cannot be used.
@@ -38,11 +42,15 @@ impl Node {
             Err(TryLockError::WouldBlock) => (None, Uuid::now_v7().to_string()),
             Err(TryLockError::Error(error)) => return Err(error),
         };
-        if lock.is_some() {
-            std::fs::remove_dir_all(&all_work)?;
-        }
         let life = Uuid::now_v7().to_string();
-        let work = all_work.join(&life);
+        let work = match lock {
+            Some(_) => {
+                let own = all_work.join(OWN);
+                clear_but(&all_work, &own)?;
+                own
+            }
+            None => all_work.join(&life),
+        };
         std::fs::create_dir_all(&work)?;
         Ok(Self {
             name,
@@ -70,11 +78,22 @@ impl Node {
         format!("{}/{}/{worker}", self.name, self.life)
     }
 
-    /// Folder for work in progress; gone after the next start.
+    /// Folder for work in progress: a folder for each job, named after it.
     #[must_use]
     pub fn work(&self) -> &Path {
         &self.work
     }
+}
+
+/// Removes what second processes left that are no more.
+fn clear_but(folder: &Path, kept: &Path) -> io::Result<()> {
+    for entry in std::fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path != kept {
+            std::fs::remove_dir_all(path)?;
+        }
+    }
+    Ok(())
 }
 
 fn read_or_make_name(path: &Path) -> io::Result<String> {
@@ -98,23 +117,23 @@ mod tests {
     async fn a_name_outlives_a_restart_and_a_second_process_gets_its_own() {
         let data = tempfile::tempdir().unwrap();
         let first = Node::open(data.path()).await.unwrap();
-        let leftover = first.work().join("input");
-        std::fs::write(&leftover, "x").unwrap();
+        let begun = first.work().join("input");
+        std::fs::write(&begun, "x").unwrap();
 
         let beside = Node::open(data.path()).await.unwrap();
         assert!(first.is_alone() && !beside.is_alone());
         assert_ne!(first.name(), beside.name());
-        assert!(
-            leftover.exists(),
-            "a node leaves a living node's work alone"
-        );
+        let leftover = beside.work().join("input");
+        std::fs::write(&leftover, "x").unwrap();
+        assert!(begun.exists(), "a node leaves a living node's work alone");
 
         let name = first.name().to_owned();
         let owner = first.owner(0);
-        drop(first);
+        drop((first, beside));
         let again = Node::open(data.path()).await.unwrap();
         assert_eq!(again.name(), name);
         assert_ne!(again.owner(0), owner);
+        assert!(begun.exists(), "what was begun is gone on with");
         assert!(!leftover.exists());
     }
 }

@@ -253,6 +253,19 @@ pub async fn end_leases_of_node(
     Ok(changed.rows_affected())
 }
 
+/// Whether a job is queued or worked on.
+///
+/// # Errors
+/// When the database fails.
+pub async fn goes_on(connection: &mut AnyConnection, job: JobId) -> Result<bool, Error> {
+    let found: Option<(i64,)> =
+        sqlx::query_as("select 1 from job where id = $1 and status in ('queued', 'running')")
+            .bind(job)
+            .fetch_optional(connection)
+            .await?;
+    Ok(found.is_some())
+}
+
 /// Puts a job that was given up back into the queue; false when it was not given up, or its file is
 /// removed already.
 ///

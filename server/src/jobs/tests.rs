@@ -404,6 +404,32 @@ async fn a_stopping_server_gives_the_job_back_untried() {
 }
 
 #[tokio::test]
+async fn the_next_attempt_goes_on_with_what_a_stop_left() {
+    for mut bench in Bench::each().await {
+        bench.upload().await;
+        let started = bench.folder.path().join("started");
+        let pipe = std::process::Command::new("mkfifo").arg(&started).status();
+        assert!(pipe.unwrap().success());
+        let (good, pipe) = (bench.good(), started.display());
+        // The first run makes a segment and is cut short; the second one needs it.
+        bench.transcoder(&format!(
+            r#"if [ -e "$3/segment" ]; then {good}
+            else : > "$3/segment"; echo > {pipe}; sleep 1000; fi"#
+        ));
+        let stop = bench.context.stop.clone();
+        let (ended, _) = tokio::join!(bench.one("w"), async {
+            tokio::fs::read(&started).await.unwrap();
+            stop.cancel();
+        });
+        assert_eq!(ended, Some(Ended::Released));
+        bench.context.stop = CancellationToken::new();
+        assert_eq!(bench.one("w").await, Some(Ended::Done));
+        let left = std::fs::read_dir(bench.work()).unwrap().count();
+        assert_eq!(left, 0, "nothing is left once it is done");
+    }
+}
+
+#[tokio::test]
 async fn a_later_file_replaces_the_work_on_an_earlier_one() {
     for bench in Bench::each().await {
         let first = bench.upload().await;

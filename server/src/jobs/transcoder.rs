@@ -25,7 +25,7 @@ pub const SHARE: i64 = 950;
 /// The only parts of the environment that the child sees: no passwords, no keys.
 const ENVIRONMENT: [&str; 4] = ["PATH", "LD_LIBRARY_PATH", "RUST_LOG", "RUST_BACKTRACE"];
 
-/// Prepares `input` into the empty folder `output`.
+/// Prepares `input` into the folder `output`, which is empty or holds what an attempt left that was cut short.
 ///
 /// Dropping the future kills the child.
 ///

@@ -75,6 +75,7 @@ pub async fn start(
         if ended > 0 {
             tracing::info!(ended, "took over jobs of an earlier life of this node");
         }
+        forget_ended(&context, node.work()).await?;
     }
     for number in 0..workers {
         tasks.spawn(work(context.clone(), Arc::clone(&node), number));
@@ -117,10 +118,11 @@ pub async fn one(context: &Context, owner: &str, work: &Path) -> Result<Option<E
     let lease = store::claim(&mut transaction, owner, now).await?;
     transaction.commit().await?;
     let Some(lease) = lease else { return Ok(None) };
-    let folder = work.join(format!("{}-{}", lease.job, lease.attempt));
+    let folder = work.join(lease.job.to_string());
     let ended = hold(context, &lease, &folder).await;
-    // On disk only for this attempt, whatever became of it.
-    if let Err(error) = remove_folder(&folder).await {
+    // Segments that are finished serve the next attempt; after a fault they may be the reason for it.
+    let goes_on = matches!(ended, Ok(Ended::Released));
+    if !goes_on && let Err(error) = remove_folder(&folder).await {
         tracing::warn!(%error, "a work folder is left until the next start");
     }
     let ended = ended?;
@@ -239,6 +241,28 @@ async fn assemble(context: &Context, lease: &Lease, input: &Path) -> Result<(), 
         file.write_all(&bytes).await?;
     }
     file.flush().await?;
+    Ok(())
+}
+
+/// Removes the folders of jobs that nobody goes on with.
+async fn forget_ended(context: &Context, work: &Path) -> Result<(), Error> {
+    let mut entries = tokio::fs::read_dir(work).await?;
+    while let Some(entry) = entries.next_entry().await? {
+        let job = entry
+            .file_name()
+            .to_str()
+            .and_then(|name| name.parse().ok());
+        let goes_on = match job {
+            Some(job) => {
+                let mut connection = context.db.read().await?;
+                store::goes_on(&mut connection, job).await?
+            }
+            None => false,
+        };
+        if !goes_on {
+            remove_folder(&entry.path()).await?;
+        }
+    }
     Ok(())
 }
 

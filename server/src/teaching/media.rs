@@ -1,6 +1,6 @@
 //! What the editor shows of a lesson's recording: its newest upload, its job, or what came of it.
 
-use millet_manifest::{Kind, Timeline};
+use millet_manifest::{Kind, Timeline, TitleClass};
 use millet_web::pages::teaching as pages;
 use sqlx::AnyConnection;
 
@@ -73,6 +73,7 @@ pub fn page(state: &State, shown: Option<(TimelineId, &Timeline)>) -> pages::Med
         permille: state.permille,
         reason: state.reason.clone(),
         duration_ms: shown.map_or(0, |(_, timeline)| number(timeline.duration_ms)),
+        content: shown.map_or(String::new(), |(_, timeline)| content(timeline)),
         rungs: shown.map_or(Vec::new(), |(_, timeline)| rungs(timeline)),
         poster: shown.and_then(|(id, timeline)| {
             let poster = timeline.poster.as_ref()?;
@@ -83,6 +84,31 @@ pub fn page(state: &State, shown: Option<(TimelineId, &Timeline)>) -> pages::Med
 
 fn number(value: u64) -> i64 {
     i64::try_from(value).unwrap_or(i64::MAX)
+}
+
+fn content(timeline: &Timeline) -> String {
+    let class = timeline.decision.as_ref().map(|decision| decision.class);
+    let word = match class {
+        Some(TitleClass::Lecture) => "lecture",
+        Some(TitleClass::TalkingHead) => "talking_head",
+        Some(TitleClass::Natural) => "natural",
+        Some(TitleClass::AudioOnly) => "audio_only",
+        None => "",
+    };
+    word.to_owned()
+}
+
+/// As trial encodings measured it.
+fn likeness_percent(timeline: &Timeline, rendition: &str) -> i64 {
+    let decisions = timeline
+        .decision
+        .iter()
+        .flat_map(|decision| &decision.rungs);
+    decisions
+        .filter(|rung| rung.rendition == rendition)
+        .map(|rung| i64::from(rung.ssim_e4 / 100))
+        .next()
+        .unwrap_or(0)
 }
 
 /// What a learner pays in bytes for each rung, with the sound that comes along.
@@ -110,6 +136,7 @@ fn rungs(timeline: &Timeline) -> Vec<pages::RungSize> {
             .to_owned(),
             height: i64::from(rendition.height),
             bytes: number(bytes(rendition) + sound),
+            likeness_percent: likeness_percent(timeline, &rendition.id),
         })
         .collect();
     if sound > 0 {
@@ -117,6 +144,7 @@ fn rungs(timeline: &Timeline) -> Vec<pages::RungSize> {
             kind: "audio".to_owned(),
             height: 0,
             bytes: number(sound),
+            likeness_percent: 0,
         });
     }
     rungs.sort_by_key(|rung| rung.bytes);

@@ -86,9 +86,9 @@ async fn exchange(messages: Vec<Sent>, taken: usize, pings: usize) {
     let listening = async {
         let mut heard = Vec::new();
         while let Some(message) = client.next().await {
-            match message.unwrap() {
-                message @ (Message::Text(_) | Message::Binary(_)) => heard.push(message),
-                _ => {}
+            let message = message.unwrap();
+            if matches!(message, Message::Text(_) | Message::Binary(_)) {
+                heard.push(message);
             }
         }
         heard

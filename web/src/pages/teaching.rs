@@ -128,6 +128,9 @@ pub struct Media {
     pub reason: String,
     /// Length, when it is ready.
     pub duration_ms: i64,
+    /// Word of what the recording was taken for: `lecture`, `talking_head`, `natural`, `audio_only`; empty when
+    /// it is not known.
+    pub content: String,
     /// What the ladder costs a learner, when it is ready.
     pub rungs: Vec<RungSize>,
     /// Where to preview it.
@@ -143,6 +146,8 @@ pub struct RungSize {
     pub height: i64,
     /// Size.
     pub bytes: i64,
+    /// Structural similarity to the recording at this size, hundredths; 0 when it was not measured.
+    pub likeness_percent: i64,
 }
 
 /// `GET /teach/courses/{course_id}/learners`
