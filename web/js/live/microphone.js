@@ -29,7 +29,8 @@ export class Microphone {
     context.createMediaStreamSource(this.stream).connect(node);
     // It stays silent; without a way to the end some browsers would not run it.
     node.connect(context.destination);
-    await context.resume();
+    // Where there is no loudspeaker this is never done; pictures and words need not wait for it.
+    void context.resume();
   }
 
   /** @param {Float32Array<ArrayBuffer>} samples */
