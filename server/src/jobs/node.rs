@@ -88,8 +88,10 @@ impl Node {
 /// Removes what second processes left that are no more.
 fn clear_but(folder: &Path, kept: &Path) -> io::Result<()> {
     for entry in std::fs::read_dir(folder)? {
-        let path = entry?.path();
-        if path != kept {
+        let entry = entry?;
+        let path = entry.path();
+        // A file is not of a node, and no reason not to start.
+        if path != kept && entry.file_type()?.is_dir() {
             std::fs::remove_dir_all(path)?;
         }
     }
@@ -129,6 +131,7 @@ mod tests {
 
         let name = first.name().to_owned();
         let owner = first.owner(0);
+        std::fs::write(data.path().join("work/stray"), "x").unwrap();
         drop((first, beside));
         let again = Node::open(data.path()).await.unwrap();
         assert_eq!(again.name(), name);

@@ -248,6 +248,9 @@ async fn assemble(context: &Context, lease: &Lease, input: &Path) -> Result<(), 
 async fn forget_ended(context: &Context, work: &Path) -> Result<(), Error> {
     let mut entries = tokio::fs::read_dir(work).await?;
     while let Some(entry) = entries.next_entry().await? {
+        if !entry.file_type().await?.is_dir() {
+            continue;
+        }
         let job = entry
             .file_name()
             .to_str()

@@ -28,7 +28,8 @@ pub struct Bounds {
 #[derive(Debug)]
 pub struct Upgrade {
     key: HeaderValue,
-    offered: HeaderMap,
+    /// No other header: cookies are nobody's business here.
+    offered: Vec<HeaderValue>,
     on_upgrade: OnUpgrade,
 }
 
@@ -43,11 +44,12 @@ impl<S: Sync> FromRequestParts<S> for Upgrade {
             && lists(headers, &header::SEC_WEBSOCKET_VERSION, "13");
         let key = headers.get(header::SEC_WEBSOCKET_KEY).filter(|_| asks);
         let key = key.cloned();
+        let offered = values(headers, &header::SEC_WEBSOCKET_PROTOCOL);
         let on_upgrade = parts.extensions.remove::<OnUpgrade>();
         match (key, on_upgrade) {
             (Some(key), Some(on_upgrade)) => Ok(Self {
                 key,
-                offered: parts.headers.clone(),
+                offered,
                 on_upgrade,
             }),
             _ => Err(Error::Malformed("a WebSocket is opened here".into())),
@@ -61,7 +63,7 @@ impl Upgrade {
     /// # Errors
     /// [`Error::Malformed`] when the client does not offer it.
     pub fn speaking(self, protocol: &'static str) -> Result<Agreed, Error> {
-        if !lists(&self.offered, &header::SEC_WEBSOCKET_PROTOCOL, protocol) {
+        if !have(&self.offered, protocol) {
             return Err(Error::Malformed(format!("the subprotocol is {protocol}")));
         }
         let accept = derive_accept_key(self.key.as_bytes());
@@ -121,11 +123,19 @@ impl Agreed {
     }
 }
 
-/// Whether a header that is a list of words has this one, whatever its case.
+fn values(headers: &HeaderMap, name: &HeaderName) -> Vec<HeaderValue> {
+    headers.get_all(name).iter().cloned().collect()
+}
+
 fn lists(headers: &HeaderMap, name: &HeaderName, word: &str) -> bool {
-    let values = headers.get_all(name).iter();
-    values
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(','))
+    have(&values(headers, name), word)
+}
+
+/// Whether one of these lists of words has this one, whatever its case.
+fn have(lists: &[HeaderValue], word: &str) -> bool {
+    lists
+        .iter()
+        .filter_map(|list| list.to_str().ok())
+        .flat_map(|list| list.split(','))
         .any(|each| each.trim().eq_ignore_ascii_case(word))
 }
