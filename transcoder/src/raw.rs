@@ -72,14 +72,10 @@ pub(crate) fn give_memory_back() {
     }
 }
 
-/// Tells libav to write nothing below errors to standard error, and SVT-AV1, which has a log of its
-/// own, nothing but errors.
+/// Tells libav to write nothing below errors to standard error.
 pub(crate) fn quiet() {
-    // SAFETY: both set something global; called before any other thread runs.
-    unsafe {
-        ffi::av_log_set_level(ffi::AV_LOG_FATAL);
-        std::env::set_var("SVT_LOG", "1");
-    }
+    // SAFETY: sets a global number; called before any other thread runs.
+    unsafe { ffi::av_log_set_level(ffi::AV_LOG_FATAL) }
 }
 
 /// A sound frame whose layout the container did not say gets the usual one for its channels.

@@ -18,7 +18,7 @@ use crate::store::Store;
 /// The first chunk of a segment is as long as one of pictures, so that playing begins as early; the
 /// others are longer, since boxes around a little sound cost a tenth of it. Milliseconds.
 const FIRST_CHUNK_MS: i64 = 2_000;
-const CHUNK_MS: i64 = 4_000;
+const CHUNK_MS: i64 = 7_000;
 
 const SOUND: Form = Form {
     per_ms: PER_MS,
@@ -56,11 +56,12 @@ pub(crate) struct Sounded {
 }
 
 impl SoundEncoder {
-    /// Opus (RFC 6716), 60 ms frames: 12 kbit/s for speech, 24 for anything else.
+    /// Opus (RFC 6716), 60 ms frames, two in a packet since boxes count packets: 12 kbit/s for
+    /// speech, 24 for anything else.
     pub(crate) fn opus(store: &Store, speech: bool) -> Result<Self, Error> {
         let mut options = Dictionary::new();
         options.set("application", if speech { "voip" } else { "audio" });
-        options.set("frame_duration", "60");
+        options.set("frame_duration", "120");
         options.set("vbr", "on");
         let format = Sample::F32(Packing::Packed);
         let (id, bit_rate) = if speech {

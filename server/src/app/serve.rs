@@ -161,6 +161,7 @@ pub async fn start(config: Config, metrics: PrometheusHandle) -> Result<Running,
         objects: app.objects.clone(),
         clock: app.clock.clone(),
         transcoder: app.config.transcoder.clone(),
+        av1: app.config.av1,
         stop: app.stop.clone(),
     };
     worker::start(workers, &app.config.data, app.config.workers, &app.tasks)

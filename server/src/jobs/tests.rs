@@ -57,6 +57,7 @@ impl Bench {
                 objects: Objects::open(&objects).await.unwrap(),
                 clock: Clock::Manual(Arc::clone(&clock)),
                 transcoder: folder.path().join("transcoder"),
+                av1: true,
                 stop: CancellationToken::new(),
             };
             let bench = Self {

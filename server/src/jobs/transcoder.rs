@@ -25,6 +25,15 @@ pub const SHARE: i64 = 950;
 /// The only parts of the environment that the child sees: no passwords, no keys.
 const ENVIRONMENT: [&str; 4] = ["PATH", "LD_LIBRARY_PATH", "RUST_LOG", "RUST_BACKTRACE"];
 
+/// The transcoder, and what it is asked for.
+#[derive(Clone, Copy, Debug)]
+pub struct Tool<'a> {
+    /// The program.
+    pub program: &'a Path,
+    /// AV1 beside H.264, where it is worth it.
+    pub av1: bool,
+}
+
 /// Prepares `input` into the folder `output`, which is empty or holds what an attempt left that was cut short.
 ///
 /// Dropping the future kills the child.
@@ -32,16 +41,18 @@ const ENVIRONMENT: [&str; 4] = ["PATH", "LD_LIBRARY_PATH", "RUST_LOG", "RUST_BAC
 /// # Errors
 /// [`Setback::Refused`] when the file is bad, [`Setback::Fault`] when anything else goes wrong.
 pub async fn prepare(
-    program: &Path,
+    tool: Tool<'_>,
     input: &Path,
     output: &Path,
     report: &watch::Sender<Step>,
 ) -> Result<(), Setback> {
+    let program = tool.program;
     let mut command = Command::new(program);
     command
         .arg("prepare")
         .arg(input)
         .arg(output)
+        .args((!tool.av1).then_some("--h264-only"))
         .env_clear()
         .envs(ENVIRONMENT.iter().filter_map(|name| {
             let value = std::env::var_os(name)?;
@@ -197,7 +208,11 @@ mod tests {
         std::fs::write(&program, format!("#!/bin/sh\n{script}\n")).unwrap();
         std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
         let (report, steps) = watch::channel(Step::default());
-        let result = prepare(&program, Path::new("in"), Path::new("out"), &report).await;
+        let tool = Tool {
+            program: &program,
+            av1: false,
+        };
+        let result = prepare(tool, Path::new("in"), Path::new("out"), &report).await;
         let step = steps.borrow().clone();
         (result, step)
     }
@@ -205,7 +220,7 @@ mod tests {
     #[tokio::test]
     async fn progress_is_reported_and_done_means_exit_zero_and_the_line() {
         let (result, step) = run(r#"
-            test "$1 $2 $3" = "prepare in out" || exit 1
+            test "$*" = "prepare in out --h264-only" || exit 1
             echo '{"type":"progress","stage":"encode","permille":500,"left_ms":7}'
             echo '{"type":"done","duration_ms":1,"bytes":1}'"#)
         .await;

@@ -39,6 +39,8 @@ pub struct Context {
     pub clock: Clock,
     /// The transcoder's program.
     pub transcoder: PathBuf,
+    /// Whether lessons get AV1 beside H.264, where it is worth it.
+    pub av1: bool,
     /// Cancelled when the server stops.
     pub stop: CancellationToken,
 }
@@ -219,7 +221,15 @@ async fn attempt(
         .await
         .map_err(|error| fault(&error))?;
     // A panic in here must count as a fault of this job, not end the worker.
-    let prepared = transcoder::prepare(&context.transcoder, &input, &output, report);
+    let prepared = transcoder::prepare(
+        transcoder::Tool {
+            program: &context.transcoder,
+            av1: context.av1,
+        },
+        &input,
+        &output,
+        report,
+    );
     std::panic::AssertUnwindSafe(prepared)
         .catch_unwind()
         .await

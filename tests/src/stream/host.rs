@@ -58,6 +58,7 @@ impl Host {
             public_url: None,
             trusted_proxy: false,
             transcoder: "true".into(),
+            av1: false,
             workers: 0,
             upload_max_bytes: 1 << 30,
             log: LogFormat::Text,

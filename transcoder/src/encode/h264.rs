@@ -1,10 +1,9 @@
 //! H.264 by x264.
 
-use ffmpeg_next::format::Pixel;
-use ffmpeg_next::{Dictionary, Packet, Rational, codec, encoder};
+use ffmpeg_next::{Dictionary, Packet, encoder};
 use millet_manifest::Kind;
 
-use super::{Coded, TIME_BASE, entry_size, units};
+use super::{Coded, context, entry_size, units};
 use crate::boxes::Entry;
 use crate::error::{Error, libav};
 use crate::ladder::{Rung, Tune};
@@ -15,20 +14,7 @@ use crate::raw;
 const BUFFER_S: u32 = 4;
 
 pub(super) fn open(rung: &Rung, crf: u32) -> Result<encoder::video::Encoder, Error> {
-    let what = libav("open the encoder of H.264");
-    let x264 = encoder::find_by_name("libx264")
-        .ok_or_else(|| Error::Fault("this machine's libav has no libx264".into()))?;
-    let mut context = codec::context::Context::new_with_codec(x264)
-        .encoder()
-        .video()
-        .map_err(&what)?;
-    context.set_width(rung.width);
-    context.set_height(rung.height);
-    context.set_format(Pixel::YUV420P);
-    context.set_time_base(TIME_BASE);
-    let rate = i32::try_from(rung.rate_milli).unwrap_or(i32::MAX);
-    context.set_frame_rate(Some(Rational(rate, 1000)));
-    context.set_flags(codec::Flags::GLOBAL_HEADER);
+    let context = context(rung, "libx264")?;
     let mut options = Dictionary::new();
     options.set("preset", rung.preset());
     options.set("profile", "high");
@@ -56,7 +42,9 @@ pub(super) fn open(rung: &Rung, crf: u32) -> Result<encoder::video::Encoder, Err
         }
     }
     options.set("x264-params", &own);
-    context.open_with(options).map_err(&what)
+    context
+        .open_with(options)
+        .map_err(libav("open the encoder of H.264"))
 }
 
 pub(super) fn coded(

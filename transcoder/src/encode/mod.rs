@@ -7,9 +7,10 @@ mod obu;
 
 use std::sync::Arc;
 
+use ffmpeg_next::format::Pixel;
 use ffmpeg_next::software::scaling;
 use ffmpeg_next::util::picture::Type as PictureType;
-use ffmpeg_next::{Packet, Rational, encoder, frame};
+use ffmpeg_next::{Packet, Rational, codec, encoder, frame};
 
 use crate::boxes::Entry;
 use crate::error::{Error, libav};
@@ -65,11 +66,9 @@ pub(crate) fn chunk_starts(pictures: &[Shown]) -> Vec<usize> {
 /// Encodes pictures that have the rung's size.
 pub(crate) fn encode(rung: &Rung, crf: u32, pictures: &[Shown]) -> Result<Coded, Error> {
     let what = libav("encode a picture");
-    // Declared before the encoder, so that it is let go after that is closed.
-    let _alone = (rung.codec == Codec::Av1).then(av1::alone);
     let mut encoder = match rung.codec {
         Codec::H264 => h264::open(rung, crf)?,
-        Codec::Av1 => av1::open(rung, crf, pictures.len())?,
+        Codec::Av1 => av1::open(rung, crf)?,
     };
     let starts = chunk_starts(pictures);
     let mut packets = Vec::with_capacity(pictures.len());
@@ -77,7 +76,8 @@ pub(crate) fn encode(rung: &Rung, crf: u32, pictures: &[Shown]) -> Result<Coded,
         let mut frame = shown.picture.frame();
         frame.set_pts(Some(shown.at_ms));
         frame.set_kind(match rung.codec {
-            _ if index == 0 => PictureType::I,
+            // The first is a keyframe anyway, and libaom would make the second one too if asked.
+            Codec::H264 if index == 0 => PictureType::I,
             // What a chunk holds must not be decoded after what the next one begins with.
             Codec::H264 if starts.binary_search(&(index + 1)).is_ok() => PictureType::P,
             _ => PictureType::None,
@@ -98,8 +98,26 @@ pub(crate) fn encode(rung: &Rung, crf: u32, pictures: &[Shown]) -> Result<Coded,
     }
     match rung.codec {
         Codec::H264 => h264::coded(rung, &encoder, &packets),
-        Codec::Av1 => av1::coded(rung, &encoder, &packets),
+        Codec::Av1 => av1::coded(rung, &packets),
     }
+}
+
+/// An encoder of that name for pictures of the rung, to be opened.
+fn context(rung: &Rung, name: &str) -> Result<encoder::video::Video, Error> {
+    let found = encoder::find_by_name(name)
+        .ok_or_else(|| Error::Fault(format!("this machine's libav has no {name}")))?;
+    let mut context = codec::context::Context::new_with_codec(found)
+        .encoder()
+        .video()
+        .map_err(libav("prepare an encoder"))?;
+    context.set_width(rung.width);
+    context.set_height(rung.height);
+    context.set_format(Pixel::YUV420P);
+    context.set_time_base(TIME_BASE);
+    let rate = i32::try_from(rung.rate_milli).unwrap_or(i32::MAX);
+    context.set_frame_rate(Some(Rational(rate, 1000)));
+    context.set_flags(codec::Flags::GLOBAL_HEADER);
+    Ok(context)
 }
 
 fn collect(encoder: &mut encoder::video::Encoder, packets: &mut Vec<Packet>) -> Result<(), Error> {
@@ -145,10 +163,10 @@ pub(crate) fn scale(
         Some(scaler) => scaler,
         None => scaler.insert(
             scaling::Context::get(
-                ffmpeg_next::format::Pixel::YUV420P,
+                Pixel::YUV420P,
                 picture.width,
                 picture.height,
-                ffmpeg_next::format::Pixel::YUV420P,
+                Pixel::YUV420P,
                 width,
                 height,
                 scaling::Flags::BICUBIC,

@@ -8,8 +8,8 @@ use crate::error::{Error, bad};
 use crate::package::Made;
 use crate::source::Source;
 
-/// Length of the last segment at least, milliseconds; the longest frame of sound has 60.
-const SHORTEST_LAST_MS: i64 = 100;
+/// Length of the last segment at least, milliseconds; the longest packet of sound has 120.
+const SHORTEST_LAST_MS: i64 = 150;
 
 impl Work {
     /// Everything was read: fills up what is shorter, ends the encoders.

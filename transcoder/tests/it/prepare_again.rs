@@ -39,7 +39,7 @@ fn segments(output: &Path) -> BTreeMap<String, SystemTime> {
 fn a_killed_run_goes_on_where_it_was() {
     let bench = Bench::made("a.mp4", LONG);
     let mut child = Command::new(transcoder())
-        .args(["prepare", "--workers", "1"])
+        .args(["prepare", "--h264-only", "--workers", "1"])
         .arg(&bench.input)
         .arg(bench.output())
         .stdout(Stdio::piped())

@@ -131,10 +131,10 @@ fn container(timeline: &Timeline) {
     let Some(opus) = timeline.renditions.iter().find(|r| r.codec == "opus") else {
         return;
     };
-    // A fragment's boxes are 104 bytes and four for each frame of 60 ms but the last of the file.
+    // A fragment's boxes are 104 bytes and four for each packet of two frames of 60 ms.
     let chunks = opus.segments.iter().flat_map(|segment| &segment.chunks);
     let boxes: u64 = chunks
-        .map(|chunk| 104 + 4 * chunk.duration_ms.div_ceil(60))
+        .map(|chunk| 104 + 4 * chunk.duration_ms.div_ceil(120))
         .sum();
     let bytes: u64 = opus.segments.iter().map(|segment| segment.bytes).sum();
     let share = boxes as f64 / (bytes - boxes) as f64 * 100.0;

@@ -26,10 +26,7 @@ impl Prepared {
         let folder = tempfile::tempdir().unwrap();
         let started = Instant::now();
         let mut command = Command::new(program("millet-transcoder"));
-        command
-            .args(["prepare", "--av1"])
-            .arg(source)
-            .arg(folder.path());
+        command.arg("prepare").arg(source).arg(folder.path());
         if let Some(workers) = workers {
             command.args(["--workers", &workers.to_string()]);
         }

@@ -70,7 +70,10 @@ fn rungs(made: &Prepared) -> Vec<String> {
             let rate = f64::from(rendition.frame_rate_milli) / 1000.0;
             let crf = rung.crf;
             let encoder = match (rendition.codec.starts_with("av01"), rendition.kind) {
-                (true, _) => format!("libsvtav1 -preset 8 -crf {crf} -svtav1-params lookahead=0"),
+                (true, _) => format!(
+                    "libaom-av1 -cpu-used 5 -crf {crf} -b:v 0 -threads 1 -row-mt 0 \
+                     -lag-in-frames 35 -aom-params deltaq-mode=0"
+                ),
                 (false, Kind::Video) => format!(
                     "libx264 -preset veryslow -crf {crf} -x264-params \
                      scenecut=0:ref=5:rc-lookahead=40:psy=0:aq-mode=2"
