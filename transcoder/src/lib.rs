@@ -22,6 +22,7 @@ mod live;
 mod loudness;
 mod nal;
 mod normalise;
+mod overtime;
 mod package;
 mod picture;
 mod plan;

@@ -12,8 +12,8 @@ use tokio::sync::watch;
 
 use super::{Setback, Step};
 
-/// Longest run: a lecture of several hours on a small machine.
-const LONGEST_RUN: Duration = Duration::from_secs(6 * 3600);
+/// Longest run, working or waiting: a lecture of several hours on a small machine.
+pub const LONGEST_RUN: Duration = Duration::from_secs(6 * 3600);
 /// Longest line of progress, in bytes.
 const LONGEST_LINE: u64 = 16 * 1024;
 /// What is kept of standard error, in bytes, from its end.
@@ -27,7 +27,7 @@ const ENVIRONMENT: [&str; 4] = ["PATH", "LD_LIBRARY_PATH", "RUST_LOG", "RUST_BAC
 
 /// Prepares `input` into the folder `output`, which is empty or holds what an attempt left that was cut short.
 ///
-/// Dropping the future kills the child.
+/// Dropping the future kills the child, and so does the end of `within`, usually [`LONGEST_RUN`].
 ///
 /// # Errors
 /// [`Setback::Refused`] when the file is bad, [`Setback::Fault`] when anything else goes wrong.
@@ -35,6 +35,7 @@ pub async fn prepare(
     program: &Path,
     input: &Path,
     output: &Path,
+    within: Duration,
     report: &watch::Sender<Step>,
 ) -> Result<(), Setback> {
     let mut command = Command::new(program);
@@ -54,10 +55,13 @@ pub async fn prepare(
     let mut child = command
         .spawn()
         .map_err(|error| fault(format!("cannot start {}: {error}", program.display())))?;
-    let watched = tokio::time::timeout(LONGEST_RUN, watch_child(&mut child, report)).await;
+    let watched = tokio::time::timeout(within, watch_child(&mut child, report)).await;
     let result = match watched {
         Ok(result) => result,
-        Err(_) => Err(fault("the transcoder ran for too long")),
+        Err(_) => Err(fault(format!(
+            "the transcoder did not end within {} seconds",
+            within.as_secs()
+        ))),
     };
     match result {
         Ok((status, last, stderr)) => judge(status, last, &stderr),
@@ -192,12 +196,17 @@ mod tests {
     use std::os::unix::fs::PermissionsExt as _;
 
     async fn run(script: &str) -> (Result<(), Setback>, Step) {
+        run_within(LONGEST_RUN, script).await
+    }
+
+    async fn run_within(within: Duration, script: &str) -> (Result<(), Setback>, Step) {
         let folder = tempfile::tempdir().unwrap();
         let program = folder.path().join("transcoder");
         std::fs::write(&program, format!("#!/bin/sh\n{script}\n")).unwrap();
         std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
         let (report, steps) = watch::channel(Step::default());
-        let result = prepare(&program, Path::new("in"), Path::new("out"), &report).await;
+        let (input, output) = (Path::new("in"), Path::new("out"));
+        let result = prepare(&program, input, output, within, &report).await;
         let step = steps.borrow().clone();
         (result, step)
     }
@@ -237,6 +246,28 @@ mod tests {
             let (result, _) = run(script).await;
             assert!(matches!(result, Err(Setback::Fault { .. })), "{script}");
         }
+    }
+
+    /// Waiting costs no processor time, so only the clock ends it.
+    #[tokio::test]
+    async fn a_run_that_waits_for_ever_is_ended_with_a_sentence() {
+        let folder = tempfile::tempdir().unwrap();
+        let place = folder.path().join("pid");
+        let (result, step) = run_within(
+            Duration::from_secs(2),
+            &format!(
+                r#"echo $$ > {}
+                echo '{{"type":"progress","stage":"encode","permille":500,"left_ms":7}}'
+                exec sleep 1000"#,
+                place.display()
+            ),
+        )
+        .await;
+        let sentence = "the transcoder did not end within 2 seconds";
+        assert_eq!(result, Err(fault(sentence)));
+        assert_eq!(step.stage, Some("encode"), "it began");
+        let process = std::fs::read_to_string(place).unwrap();
+        assert!(!Path::new("/proc").join(process.trim()).exists());
     }
 
     #[tokio::test]

@@ -219,7 +219,8 @@ async fn attempt(
         .await
         .map_err(|error| fault(&error))?;
     // A panic in here must count as a fault of this job, not end the worker.
-    let prepared = transcoder::prepare(&context.transcoder, &input, &output, report);
+    let (program, within) = (&context.transcoder, transcoder::LONGEST_RUN);
+    let prepared = transcoder::prepare(program, &input, &output, within, report);
     std::panic::AssertUnwindSafe(prepared)
         .catch_unwind()
         .await
