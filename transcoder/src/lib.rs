@@ -43,7 +43,7 @@ mod stills;
 mod store;
 mod trial;
 
-pub use compare::{Comparison, Quality, Weighed, compare, plot};
+pub use compare::{Comparison, Judges, Quality, Reference, Weighed, compare, plot};
 pub use error::Error;
 pub use live::live;
 pub use prepare::prepare;

@@ -36,6 +36,11 @@ pub fn run() {
     let natural = Prepared::make(&demo("natural.mp4"), None);
     let curve = ladder("camera", &natural, &demo("natural.mp4"), scorer.as_ref());
     if let Some(scorer) = &scorer {
+        let renditions = &natural.timeline.renditions;
+        let moving = || renditions.iter().filter(|one| one.kind == Kind::Video);
+        let ends = [moving().next().unwrap(), moving().next_back().unwrap()];
+        let [least, most] = ends.map(|rendition| natural.joined(rendition));
+        score::check_compare(scorer, &demo("natural.mp4"), [&least, &most]);
         peers(&curve, &demo("natural.mp4"), scorer);
     }
     container(&lecture.timeline);
