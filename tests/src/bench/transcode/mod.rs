@@ -6,6 +6,7 @@
 mod run;
 mod score;
 mod speed;
+mod words;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -14,6 +15,8 @@ use millet_manifest::{Kind, Rendition, Timeline};
 
 use run::Prepared;
 use score::Scorer;
+
+pub use words::run as read_words;
 
 /// A recording of the demonstration.
 fn demo(name: &str) -> PathBuf {
