@@ -22,6 +22,7 @@ mod live;
 mod loudness;
 mod nal;
 mod normalise;
+mod overtime;
 mod package;
 mod picture;
 mod plan;
@@ -42,7 +43,7 @@ mod stills;
 mod store;
 mod trial;
 
-pub use compare::{Comparison, Quality, Weighed, compare, plot};
+pub use compare::{Comparison, Judges, Quality, Reference, Weighed, compare, plot};
 pub use error::Error;
 pub use live::live;
 pub use prepare::prepare;

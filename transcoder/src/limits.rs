@@ -18,6 +18,8 @@ pub const MOST_STREAMS: usize = 32;
 pub const LARGEST_ALLOCATION: usize = 512 << 20;
 /// Processor time, seconds.
 pub const CPU_S: u64 = 12 * 3600;
+/// Processor time after [`CPU_S`] in which a process may say why it ends, seconds.
+pub const CPU_LAST_WORDS_S: u64 = 5;
 /// Address space, bytes; threads and allocators reserve far more than they use.
 pub const ADDRESS_SPACE: u64 = 6 << 30;
 /// Largest file written, bytes.

@@ -8,7 +8,9 @@ use std::process::ExitCode as ProcessCode;
 use clap::{Parser, Subcommand};
 use millet_manifest::{ExitCode, Progress};
 use millet_transcoder::sandbox::Reach;
-use millet_transcoder::{Error, Report, compare, live, plot, prepare, probe, sandbox};
+use millet_transcoder::{
+    Error, Judges, Reference, Report, compare, live, plot, prepare, probe, sandbox,
+};
 
 /// Brings recordings and classes onto weak links
 #[derive(Parser)]
@@ -72,7 +74,8 @@ Examples:
 
 Rates are of pictures and sound together, the peak over any 10 seconds. Quality (SSIM, PSNR) is the
 mean over every picture of the reference, at the reference's size, of what the rendition shows at
-that moment. On a terminal it prints a table, elsewhere JSON.";
+that moment. VMAF (v0.6.1, the shorter side at 720) is of the same pictures, when `ffmpeg` or the
+program that MILLET_VMAF_FFMPEG names has libvmaf. On a terminal it prints a table, elsewhere JSON.";
 
 fn main() -> ProcessCode {
     let code = match Cli::parse().command {
@@ -148,6 +151,11 @@ fn compare_two(
         std::fs::metadata(input)
             .map_err(|error| Error::bad_path(&input.display().to_string(), &error))?;
     }
+    // Other programs can only start now. They never see a file, only pictures.
+    let reference = reference.map(|path| Reference {
+        path,
+        judges: Judges::start(),
+    });
     sandbox::enter(Reach::Inputs(&inputs))?;
     let comparison = compare(a, b, reference)?;
     if let (Some(file), Some(svg)) = (&mut drawing, plot(&comparison)) {

@@ -19,6 +19,7 @@ use seccompiler::{
 
 use crate::error::Error;
 use crate::limits;
+use crate::overtime::{self, Blame};
 use crate::raw;
 
 /// Calls by which a process reaches the network, another process, or more rights.
@@ -114,6 +115,7 @@ pub enum Reach<'a> {
 pub fn enter(reach: Reach<'_>) -> Result<(), Error> {
     die_with_parent()?;
     limit(reach)?;
+    limit_time(reach)?;
     raw::quiet();
     raw::give_memory_back();
     raw::bound_allocations(limits::LARGEST_ALLOCATION);
@@ -150,7 +152,6 @@ fn limit(reach: Reach<'_>) -> Result<(), Error> {
         Reach::Pipes => (limits::LIVE_ADDRESS_SPACE, 0, limits::LIVE_OPEN_FILES),
     };
     for (resource, most) in [
-        (Resource::CPU, limits::CPU_S),
         (Resource::AS, memory),
         (Resource::FSIZE, file_bytes),
         (Resource::NOFILE, open_files),
@@ -161,6 +162,22 @@ fn limit(reach: Reach<'_>) -> Result<(), Error> {
         resource.set(most, most)?;
     }
     Ok(())
+}
+
+/// Bounds processor time; who started us may have set less. At the soft limit it ends with a
+/// sentence, at the hard one without.
+fn limit_time(reach: Reach<'_>) -> Result<(), Error> {
+    let (soft, hard) = Resource::CPU.get()?;
+    let hard = hard.min(limits::CPU_S + limits::CPU_LAST_WORDS_S);
+    // At equal limits the kernel kills at once.
+    let soft = soft.min(limits::CPU_S).min(hard.saturating_sub(1).max(1));
+    Resource::CPU.set(soft, hard)?;
+    let blame = match reach {
+        Reach::Files { .. } => Blame::FileInProgress,
+        Reach::Inputs(_) => Blame::File,
+        Reach::Pipes => Blame::Run,
+    };
+    Ok(overtime::explain(soft, blame)?)
 }
 
 fn files(reach: Reach<'_>) -> Result<(), Error> {

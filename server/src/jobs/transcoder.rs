@@ -12,8 +12,8 @@ use tokio::sync::watch;
 
 use super::{Setback, Step};
 
-/// Longest run: a lecture of several hours on a small machine.
-const LONGEST_RUN: Duration = Duration::from_secs(6 * 3600);
+/// Longest run, working or waiting: a lecture of several hours on a small machine.
+pub const LONGEST_RUN: Duration = Duration::from_secs(6 * 3600);
 /// Longest line of progress, in bytes.
 const LONGEST_LINE: u64 = 16 * 1024;
 /// What is kept of standard error, in bytes, from its end.
@@ -32,11 +32,13 @@ pub struct Tool<'a> {
     pub program: &'a Path,
     /// AV1 beside H.264, where it is worth it.
     pub av1: bool,
+    /// When the child is killed, usually [`LONGEST_RUN`].
+    pub within: Duration,
 }
 
 /// Prepares `input` into the folder `output`, which is empty or holds what an attempt left that was cut short.
 ///
-/// Dropping the future kills the child.
+/// Dropping the future kills the child, and so does the end of [`Tool::within`].
 ///
 /// # Errors
 /// [`Setback::Refused`] when the file is bad, [`Setback::Fault`] when anything else goes wrong.
@@ -65,10 +67,13 @@ pub async fn prepare(
     let mut child = command
         .spawn()
         .map_err(|error| fault(format!("cannot start {}: {error}", program.display())))?;
-    let watched = tokio::time::timeout(LONGEST_RUN, watch_child(&mut child, report)).await;
+    let watched = tokio::time::timeout(tool.within, watch_child(&mut child, report)).await;
     let result = match watched {
         Ok(result) => result,
-        Err(_) => Err(fault("the transcoder ran for too long")),
+        Err(_) => Err(fault(format!(
+            "the transcoder did not end within {} seconds",
+            tool.within.as_secs()
+        ))),
     };
     match result {
         Ok((status, last, stderr)) => judge(status, last, &stderr),
@@ -203,6 +208,10 @@ mod tests {
     use std::os::unix::fs::PermissionsExt as _;
 
     async fn run(script: &str) -> (Result<(), Setback>, Step) {
+        run_within(LONGEST_RUN, script).await
+    }
+
+    async fn run_within(within: Duration, script: &str) -> (Result<(), Setback>, Step) {
         let folder = tempfile::tempdir().unwrap();
         let program = folder.path().join("transcoder");
         std::fs::write(&program, format!("#!/bin/sh\n{script}\n")).unwrap();
@@ -211,6 +220,7 @@ mod tests {
         let tool = Tool {
             program: &program,
             av1: false,
+            within,
         };
         let result = prepare(tool, Path::new("in"), Path::new("out"), &report).await;
         let step = steps.borrow().clone();
@@ -252,6 +262,28 @@ mod tests {
             let (result, _) = run(script).await;
             assert!(matches!(result, Err(Setback::Fault { .. })), "{script}");
         }
+    }
+
+    /// Waiting costs no processor time, so only the clock ends it.
+    #[tokio::test]
+    async fn a_run_that_waits_for_ever_is_ended_with_a_sentence() {
+        let folder = tempfile::tempdir().unwrap();
+        let place = folder.path().join("pid");
+        let (result, step) = run_within(
+            Duration::from_secs(2),
+            &format!(
+                r#"echo $$ > {}
+                echo '{{"type":"progress","stage":"encode","permille":500,"left_ms":7}}'
+                exec sleep 1000"#,
+                place.display()
+            ),
+        )
+        .await;
+        let sentence = "the transcoder did not end within 2 seconds";
+        assert_eq!(result, Err(fault(sentence)));
+        assert_eq!(step.stage, Some("encode"), "it began");
+        let process = std::fs::read_to_string(place).unwrap();
+        assert!(!Path::new("/proc").join(process.trim()).exists());
     }
 
     #[tokio::test]

@@ -221,15 +221,12 @@ async fn attempt(
         .await
         .map_err(|error| fault(&error))?;
     // A panic in here must count as a fault of this job, not end the worker.
-    let prepared = transcoder::prepare(
-        transcoder::Tool {
-            program: &context.transcoder,
-            av1: context.av1,
-        },
-        &input,
-        &output,
-        report,
-    );
+    let tool = transcoder::Tool {
+        program: &context.transcoder,
+        av1: context.av1,
+        within: transcoder::LONGEST_RUN,
+    };
+    let prepared = transcoder::prepare(tool, &input, &output, report);
     std::panic::AssertUnwindSafe(prepared)
         .catch_unwind()
         .await

@@ -28,7 +28,8 @@ use nginx::Nginx;
 /// Length of the lecture that everything is measured with, seconds.
 const LECTURE_S: u32 = 120;
 
-/// Measures the parts that are named, or all: `pages`, `viewers`, `frames`, `glass`, `fanout`, `transcode`.
+/// Measures the parts that are named, or all: `pages`, `viewers`, `frames`, `glass`, `fanout`, `transcode`,
+/// `words`.
 ///
 /// # Panics
 /// When a server or a client fails.
@@ -51,6 +52,11 @@ pub async fn run(parts: &[String]) {
     }
     if wanted("transcode") {
         tokio::task::spawn_blocking(transcode::run).await.unwrap();
+    }
+    if wanted("words") {
+        tokio::task::spawn_blocking(transcode::read_words)
+            .await
+            .unwrap();
     }
 }
 

@@ -8,7 +8,11 @@ fuzz_target!(|text: &[u8]| {
     if let Ok(timeline) = Timeline::from_json(text) {
         let again = serde_json_of(&timeline);
         assert_eq!(Timeline::from_json(&again).ok().as_ref(), Some(&timeline));
-        let _ = (timeline.bytes(), timeline.in_short(), timeline.segment_at(u64::MAX));
+        let _ = (
+            timeline.bytes(),
+            timeline.in_short(),
+            timeline.segment_at(u64::MAX),
+        );
     }
 });
 

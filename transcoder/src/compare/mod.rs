@@ -3,6 +3,7 @@
 mod plot;
 mod show;
 mod table;
+mod vmaf;
 mod weigh;
 
 use std::path::Path;
@@ -15,8 +16,10 @@ use crate::normalise::{Fit, Normaliser};
 use crate::score::{Score, Scorer};
 use crate::source::Source;
 use show::Shower;
+use vmaf::Judge;
 
 pub use plot::plot;
+pub use vmaf::Judges;
 pub(crate) use weigh::peak;
 
 /// Pictures are compared at no more lines than this.
@@ -52,6 +55,8 @@ pub struct Quality {
     pub ssim_db: f64,
     /// Decibel.
     pub psnr_db: f64,
+    /// VMAF, 0 to 100; absent when it was left out.
+    pub vmaf: Option<f64>,
     /// Pictures of the reference.
     pub pictures: u32,
 }
@@ -62,6 +67,7 @@ impl From<Score> for Quality {
             ssim: score.ssim,
             ssim_db: -10.0 * (1.0 - score.ssim).max(1e-6).log10(),
             psnr_db: score.psnr,
+            vmaf: None,
             pictures: score.pictures,
         }
     }
@@ -76,28 +82,58 @@ pub struct Comparison {
     pub b: Weighed,
     /// Average rate of the first in parts of the second's.
     pub rate_a_to_b: f64,
+    /// Why a quality has no VMAF.
+    pub vmaf_left_out: Option<String>,
+}
+
+/// What both renditions were made from, and who else scores them.
+#[derive(Debug)]
+pub struct Reference<'a> {
+    /// The file.
+    pub path: &'a Path,
+    /// For VMAF.
+    pub judges: Judges,
 }
 
 /// Weighs two renditions, and measures both against `reference` if there is one.
 ///
 /// # Errors
 /// [`Error::Bad`] when a file cannot be read as media; everything else is a fault.
-pub fn compare(a: &Path, b: &Path, reference: Option<&Path>) -> Result<Comparison, Error> {
-    let one = |path: &Path| -> Result<Weighed, Error> {
+pub fn compare(a: &Path, b: &Path, reference: Option<Reference<'_>>) -> Result<Comparison, Error> {
+    let (original, [judge_a, judge_b], mut vmaf_left_out) = match reference {
+        Some(Reference { path, judges }) => {
+            let (judges, why_none) = judges.into_pair();
+            (Some(path), judges, why_none)
+        }
+        None => (None, [None, None], None),
+    };
+    let mut one = |path: &Path, judge: Option<Judge>| -> Result<Weighed, Error> {
         let mut weighed = weigh::weigh(path)?;
-        if let (Some(reference), true) = (reference, weighed.width > 0) {
-            weighed.quality = Some(score(path, reference)?.into());
+        if let (Some(original), true) = (original, weighed.width > 0) {
+            let (quality, why_no_vmaf) = score(path, original, judge)?;
+            weighed.quality = Some(quality);
+            vmaf_left_out = vmaf_left_out.take().or(why_no_vmaf);
         }
         Ok(weighed)
     };
-    let (a, b) = (one(a)?, one(b)?);
+    let (a, b) = (one(a, judge_a)?, one(b, judge_b)?);
     #[allow(clippy::cast_precision_loss, reason = "rates are far below 2^52")]
     let rate_a_to_b = a.average_bps as f64 / b.average_bps.max(1) as f64;
-    Ok(Comparison { a, b, rate_a_to_b })
+    Ok(Comparison {
+        a,
+        b,
+        rate_a_to_b,
+        vmaf_left_out,
+    })
 }
 
-/// Every picture of the reference beside what the rendition shows at that moment.
-fn score(rendition: &Path, reference: &Path) -> Result<Score, Error> {
+/// Every picture of the reference beside what the rendition shows at that moment; and why there is
+/// no VMAF although there was a judge.
+fn score(
+    rendition: &Path,
+    reference: &Path,
+    mut judge: Option<Judge>,
+) -> Result<(Quality, Option<String>), Error> {
     let (width, height) = weigh::size(&mut Source::open(reference)?)?;
     if width == 0 {
         return Err(bad(
@@ -113,14 +149,28 @@ fn score(rendition: &Path, reference: &Path) -> Result<Score, Error> {
         let Some(shown) = coded.at(at_ms)? else {
             continue;
         };
-        scorer.pair(picture, shown.frame())?;
+        let shown = shown.frame();
+        if let Some(judge) = &mut judge {
+            judge.pair(&picture, &shown);
+        }
+        scorer.pair(picture, shown)?;
     }
-    scorer.finish()?.ok_or_else(|| {
+    let score = scorer.finish()?.ok_or_else(|| {
         bad(
             BadInput::NoFrames,
             "Not one picture could be compared with the reference.",
         )
-    })
+    })?;
+    let mut quality = Quality::from(score);
+    let why_no_vmaf = match judge.map(Judge::finish) {
+        Some(Ok(vmaf)) => {
+            quality.vmaf = Some(vmaf);
+            None
+        }
+        Some(Err(why)) => Some(why),
+        None => None,
+    };
+    Ok((quality, why_no_vmaf))
 }
 
 /// The size at which both are compared: the reference's, even, of at most [`MOST_LINES`].

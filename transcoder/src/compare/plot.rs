@@ -67,7 +67,7 @@ pub fn plot(comparison: &Comparison) -> Option<String> {
             y(*quality),
             x(*rate),
             y(*quality) - 10.0,
-            escaped(&file.file),
+            label(file),
         );
     }
     svg.push_str("</svg>\n");
@@ -83,6 +83,13 @@ fn kilobits(bps: u64) -> f64 {
 fn nice(most: f64) -> f64 {
     let step = 10_f64.powf(most.max(0.1).log10().floor()) / 2.0;
     (most * 1.1 / step).ceil().max(1.0) * step
+}
+
+/// The name of a file, and its VMAF where there is one.
+fn label(file: &Weighed) -> String {
+    let vmaf = file.quality.and_then(|quality| quality.vmaf);
+    let vmaf = vmaf.map_or(String::new(), |vmaf| format!(", VMAF {vmaf:.1}"));
+    escaped(&file.file) + &vmaf
 }
 
 /// Text of a file's name as content of an element.
@@ -111,6 +118,7 @@ mod tests {
                 ssim: 0.9,
                 ssim_db,
                 psnr_db: 30.0,
+                vmaf: (ssim_db > 12.0).then_some(91.25),
                 pictures: 1,
             }),
         }
@@ -122,10 +130,12 @@ mod tests {
             a: file("x/a<b>.mp4", 90_000, Some(11.0)),
             b: file("b.mp4", 240_000, Some(14.5)),
             rate_a_to_b: 0.4,
+            vmaf_left_out: None,
         };
         let svg = plot(&comparison).unwrap();
         assert_eq!(svg.matches("<circle").count(), 2);
         assert!(svg.contains("a&lt;b&gt;.mp4") && !svg.contains("<b>"));
+        assert!(svg.contains("b.mp4, VMAF 91.2") && svg.matches("VMAF").count() == 1);
         assert!(!svg.contains("NaN") && !svg.contains("inf"));
         let unknown = Comparison {
             b: file("b.mp4", 240_000, None),

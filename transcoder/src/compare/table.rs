@@ -33,11 +33,18 @@ impl Comparison {
         row("SSIM", &quality(|q| format!("{:.4}", q.ssim)));
         row("SSIM, dB", &quality(|q| format!("{:.2}", q.ssim_db)));
         row("PSNR, dB", &quality(|q| format!("{:.2}", q.psnr_db)));
+        row("VMAF", &|file| {
+            let vmaf = file.quality.and_then(|quality| quality.vmaf);
+            vmaf.map_or("–".to_owned(), |vmaf| format!("{vmaf:.1}"))
+        });
         let _ = writeln!(
             text,
             "\nThe first has {:.2}× the rate of the second.",
             self.rate_a_to_b
         );
+        if let Some(why) = &self.vmaf_left_out {
+            let _ = writeln!(text, "VMAF was left out: {why}.");
+        }
         text
     }
 }

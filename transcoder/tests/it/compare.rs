@@ -47,6 +47,33 @@ fn the_better_and_the_cheaper_are_told_apart() {
     assert!(std::fs::read_to_string(plot).unwrap().starts_with("<svg"));
 }
 
+/// What ffmpeg is here decides the reason, never whether there is a comparison.
+#[test]
+fn without_libvmaf_everything_else_is_compared_and_it_says_why() {
+    let bench = Bench::made("a.mp4", &format!("{PICTURES} -c:v libx264"));
+    let file = bench.input.to_str().unwrap();
+    for (program, why) in [
+        ("/nowhere/ffmpeg", "cannot be started"),
+        ("true", "true has no libvmaf"),
+    ] {
+        let run = Command::new(transcoder())
+            .args(["compare", file, file, "--reference", file])
+            .env("MILLET_VMAF_FFMPEG", program)
+            .stdin(Stdio::null())
+            .output()
+            .unwrap();
+        assert!(run.status.success() && run.stderr.is_empty());
+        let said: serde_json::Value = serde_json::from_slice(&run.stdout).unwrap();
+        for file in ["a", "b"] {
+            assert!(said[file]["quality"]["vmaf"].is_null(), "{said}");
+            assert_eq!(said[file]["quality"]["pictures"], 60, "{said}");
+        }
+        let sentence = said["vmaf_left_out"].as_str().unwrap();
+        assert!(sentence.contains(why), "{sentence}");
+        assert!(sentence.contains("MILLET_VMAF_FFMPEG"), "{sentence}");
+    }
+}
+
 #[test]
 fn without_a_reference_only_cost_is_compared() {
     let bench = Bench::made("a.mp4", &format!("{PICTURES} -c:v libx264"));
@@ -55,6 +82,7 @@ fn without_a_reference_only_cost_is_compared() {
     let said: serde_json::Value = serde_json::from_slice(&run.stdout).unwrap();
     assert_eq!(said["rate_a_to_b"], 1.0);
     assert!(said["a"]["quality"].is_null());
+    assert!(said["vmaf_left_out"].is_null());
 }
 
 #[test]

@@ -1,10 +1,13 @@
 //! Tries to get out of the sandbox, from inside.
 
+use std::ffi::OsStr;
 use std::io::ErrorKind;
 use std::net::{TcpListener, TcpStream, UdpSocket};
+use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Output};
 
+use millet_manifest::{BadInput, Progress};
 use millet_transcoder::sandbox::{self, Reach};
 
 use crate::kit::{Bench, transcoder};
@@ -37,6 +40,9 @@ fn attempt(what: &str, folder: &Path) -> bool {
             input.is_err_and(|e| denied(e.kind()))
         }
         "allocate without end" => Vec::<u8>::new().try_reserve_exact(16 << 30).is_err(),
+        "loop without end" => loop {
+            std::hint::spin_loop();
+        },
         "write inside" => std::fs::write(folder.join("out/file"), "x").is_ok(),
         "make a thread" => std::thread::spawn(|| 7)
             .join()
@@ -45,7 +51,7 @@ fn attempt(what: &str, folder: &Path) -> bool {
     }
 }
 
-/// Does nothing but in the processes that the other test starts.
+/// Does nothing but in the processes that the other tests start.
 #[test]
 fn inside() {
     let (Ok(what), Some(folder)) = (std::env::var(ATTEMPT), std::env::var_os(FOLDER)) else {
@@ -59,6 +65,19 @@ fn inside() {
     })
     .unwrap();
     assert!(attempt(&what, &folder), "{what}");
+}
+
+/// Runs one attempt in a process of its own, behind the words of another command.
+fn start(before: &[&str], what: &str, folder: &Path) -> Output {
+    let this = std::env::current_exe().unwrap();
+    let mut words = before.iter().map(OsStr::new).chain([this.as_os_str()]);
+    Command::new(words.next().unwrap())
+        .args(words)
+        .args(["--exact", "escape::inside", "--nocapture"])
+        .env(ATTEMPT, what)
+        .env(FOLDER, folder)
+        .output()
+        .unwrap()
 }
 
 #[test]
@@ -81,12 +100,7 @@ fn nothing_gets_out_and_work_goes_on_inside() {
         for file in ["input", "beside"] {
             std::fs::write(folder.path().join(file), "as it was").unwrap();
         }
-        let run = Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "escape::inside", "--nocapture"])
-            .env(ATTEMPT, what)
-            .env(FOLDER, folder.path())
-            .output()
-            .unwrap();
+        let run = start(&[], what, folder.path());
         let said = String::from_utf8_lossy(&run.stderr);
         assert!(run.status.success(), "{what}: {said}");
         for file in ["input", "beside"] {
@@ -94,6 +108,35 @@ fn nothing_gets_out_and_work_goes_on_inside() {
             assert_eq!(text, "as it was", "{what}");
         }
     }
+}
+
+/// At the soft limit of processor time, here one second, it says why; the hard one needs no consent.
+#[test]
+fn a_loop_without_end_is_ended() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::create_dir(folder.path().join("out")).unwrap();
+    std::fs::write(folder.path().join("input"), "a loop").unwrap();
+    let sentence = "This file needs more than 1 second of processor time, which no recording does.";
+
+    let told = start(
+        &["prlimit", "--cpu=1:60"],
+        "loop without end",
+        folder.path(),
+    );
+    assert_eq!(told.status.code(), Some(2), "{:?}", told.status);
+    let errors = String::from_utf8(told.stderr).unwrap();
+    assert!(errors.ends_with(&format!("{sentence}\n")), "{errors}");
+    let out = String::from_utf8(told.stdout).unwrap();
+    let last: Progress = serde_json::from_str(out.lines().last().unwrap()).unwrap();
+    let refused = Progress::Refused {
+        reason: BadInput::OverLimit,
+        sentence: sentence.into(),
+    };
+    assert_eq!(last, refused);
+
+    let deaf = ["env", "--block-signal=XCPU", "prlimit", "--cpu=1:2"];
+    let killed = start(&deaf, "loop without end", folder.path());
+    assert_eq!(killed.status.signal(), Some(9), "{:?}", killed.status);
 }
 
 /// Names that libav would take for something else than a file.

@@ -4,9 +4,9 @@ use std::io::{BufRead as _, BufReader, Read as _};
 use std::os::unix::process::ExitStatusExt as _;
 use std::process::{Command, Stdio};
 
-use millet_manifest::TIMELINE_FILE;
+use millet_manifest::{BadInput, Progress, TIMELINE_FILE};
 
-use crate::kit::{Bench, PICTURES, transcoder};
+use crate::kit::{Bench, PICTURES, progress, transcoder};
 
 /// A pipe that nobody writes to: the transcoder is shut in and then waits for its input.
 fn waiting_input() -> Bench {
@@ -94,8 +94,33 @@ fn assert_shut_in(status: &str, limits: &str) {
     assert_eq!(words(status, "Seccomp:"), ["2"]);
     assert_ne!(words(limits, "Max address space")[0], "unlimited");
     assert_ne!(words(limits, "Max file size")[0], "unlimited");
-    assert_ne!(words(limits, "Max cpu time")[0], "unlimited");
+    let time: Vec<u64> = words(limits, "Max cpu time")[..2]
+        .iter()
+        .map(|seconds| seconds.parse().unwrap())
+        .collect();
+    assert!(time[0] < time[1], "no time to say why: {time:?}");
     assert_eq!(words(limits, "Max core file size")[0], "0");
+}
+
+/// One second is enough to look at this, and not to encode it.
+#[test]
+fn a_recording_that_costs_too_much_is_refused_in_one_sentence() {
+    let long = PICTURES.replace("duration=3", "duration=60");
+    let bench = Bench::made("a.mp4", &format!("{long} -c:v libx264 -preset ultrafast"));
+    let run = Command::new("prlimit")
+        .args(["--cpu=1:60", transcoder(), "prepare"])
+        .arg(&bench.input)
+        .arg(bench.output())
+        .output()
+        .unwrap();
+    let errors = String::from_utf8(run.stderr.clone()).unwrap();
+    assert_eq!(run.status.code(), Some(2), "{:?}: {errors}", run.status);
+    let Some(Progress::Refused { reason, sentence }) = progress(&run).pop() else {
+        panic!("no refusal on standard output");
+    };
+    assert_eq!(reason, BadInput::OverLimit);
+    assert_eq!(errors, format!("{sentence}\n"));
+    assert!(!bench.output().join(TIMELINE_FILE).exists());
 }
 
 /// A server that is killed leaves no transcoder behind: the output pipe closes only when every

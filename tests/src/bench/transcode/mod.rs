@@ -6,6 +6,7 @@
 mod run;
 mod score;
 mod speed;
+mod words;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -14,6 +15,8 @@ use millet_manifest::{Kind, Rendition, Timeline};
 
 use run::Prepared;
 use score::Scorer;
+
+pub use words::run as read_words;
 
 /// A recording of the demonstration.
 fn demo(name: &str) -> PathBuf {
@@ -36,6 +39,11 @@ pub fn run() {
     let natural = Prepared::make(&demo("natural.mp4"), None);
     let curve = ladder("camera", &natural, &demo("natural.mp4"), scorer.as_ref());
     if let Some(scorer) = &scorer {
+        let renditions = &natural.timeline.renditions;
+        let moving = || renditions.iter().filter(|one| one.kind == Kind::Video);
+        let ends = [moving().next().unwrap(), moving().next_back().unwrap()];
+        let [least, most] = ends.map(|rendition| natural.joined(rendition));
+        score::check_compare(scorer, &demo("natural.mp4"), [&least, &most]);
         peers(&curve, &demo("natural.mp4"), scorer);
     }
     container(&lecture.timeline);

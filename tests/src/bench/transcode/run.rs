@@ -54,6 +54,11 @@ impl Prepared {
         }
     }
 
+    /// A file of the output folder.
+    pub(super) fn file(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
     /// Init segment and segments in one file.
     pub(super) fn joined(&self, rendition: &Rendition) -> PathBuf {
         let path = self

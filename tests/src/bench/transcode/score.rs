@@ -4,6 +4,10 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::output;
+use crate::kit::server::program;
+
+/// Names the program, for this bench and for `millet-transcoder compare`.
+const PROGRAM: &str = "MILLET_VMAF_FFMPEG";
 
 /// The program, and how it is asked.
 pub(super) struct Scorer {
@@ -11,9 +15,9 @@ pub(super) struct Scorer {
 }
 
 impl Scorer {
-    /// `VMAF_FFMPEG`, else the one of `imageio-ffmpeg` where `.ci/install bench` put it.
+    /// `MILLET_VMAF_FFMPEG`, else the one of `imageio-ffmpeg` where `.ci/install bench` put it.
     pub(super) fn find() -> Option<Self> {
-        if let Some(program) = std::env::var_os("VMAF_FFMPEG") {
+        if let Some(program) = std::env::var_os(PROGRAM) {
             let program = program.into();
             return Some(Self { program });
         }
@@ -61,6 +65,28 @@ impl Scorer {
             .and_then(|score| score.parse().ok())
             .unwrap_or_else(|| panic!("{text}"))
     }
+}
+
+/// What `millet-transcoder compare` says of two files, whose pictures it pairs itself.
+fn compared(scorer: &Scorer, source: &Path, files: [&Path; 2]) -> [f64; 2] {
+    let mut command = Command::new(program("millet-transcoder"));
+    command.arg("compare").args(files).arg("--reference");
+    let text = output(command.arg(source).env(PROGRAM, &scorer.program));
+    let said: serde_json::Value = serde_json::from_str(&text).unwrap();
+    ["a", "b"].map(|file| {
+        let vmaf = said[file]["quality"]["vmaf"].as_f64();
+        vmaf.unwrap_or_else(|| panic!("compare left VMAF out: {text}"))
+    })
+}
+
+/// Prints what `millet-transcoder compare` says beside what this bench says.
+pub(super) fn check_compare(scorer: &Scorer, source: &Path, files: [&Path; 2]) {
+    let said = compared(scorer, source, files);
+    let own = files.map(|file| scorer.score(source, file));
+    println!(
+        "compare says VMAF {:.1} and {:.1}, this bench {:.1} and {:.1}\n",
+        said[0], said[1], own[0], own[1]
+    );
 }
 
 /// Width at 720 lines, and the frame rate.

@@ -1,0 +1,217 @@
+//! How many words of a lecture's slides can still be read in what became of them.
+//!
+//! `tesseract` reads the recording and the result at the same moments, both enlarged to the same
+//! size; so its own mistakes on large clear text count for nobody. What the fewer lines of a rung cost
+//! is told apart from what its coding costs.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use millet_manifest::Kind;
+
+use super::run::Prepared;
+use super::{demo, output};
+use crate::kit::media;
+
+/// Share of the recording's words that should be found, per cent.
+const TARGET: f64 = 95.0;
+/// Shorter ones are mostly misread ornaments.
+const SHORTEST: usize = 3;
+/// Both are enlarged to this many lines: letters of fewer than 20 are guessed.
+const LINES: u32 = 1440;
+/// Names a further recording in English.
+const FURTHER: &str = "MILLET_BENCH_LECTURE";
+
+/// Words and how often each of them stands there.
+type Words = BTreeMap<String, usize>;
+
+/// Reads the demonstration, slides of running text, and what [`FURTHER`] names.
+///
+/// # Panics
+/// When a program is missing or fails.
+pub fn run() {
+    let folder = tempfile::tempdir().unwrap();
+    println!(
+        "{:<44} {:>8} {:>8} {:>8}",
+        "words that can be read", "source", "found", "share"
+    );
+    measure("demonstration", &demo("lecture.mp4"), "chi_sim");
+    measure("slides of text", &slides_of_text(folder.path()), "eng");
+    if let Some(further) = std::env::var_os(FURTHER) {
+        let name = Path::new(&further).file_name().unwrap_or_default();
+        measure(&name.to_string_lossy(), Path::new(&further), "eng");
+    }
+    println!();
+}
+
+fn measure(name: &str, source: &Path, language: &str) {
+    let made = Prepared::make(source, None);
+    let stills = &made.timeline.stills;
+    let mut renditions = made.timeline.renditions.iter();
+    let rung = renditions
+        .find(|rendition| rendition.kind == Kind::Stills)
+        .unwrap_or_else(|| panic!("{name} has no rung of stills"));
+    let coded = made.joined(rung);
+    let smaller = format!("scale=-2:{}:flags=area,", rung.height);
+    let (mut index, mut sized, mut shown) = (Tally::default(), Tally::default(), Tally::default());
+    for (number, still) in stills.iter().enumerate() {
+        let words = read(source, &at(still.at_ms), language);
+        index.add(&words, &read(&made.file(&still.file), "", language));
+        let next = stills.get(number + 1).map(|next| next.at_ms);
+        let until_ms = next.unwrap_or(made.timeline.duration_ms);
+        // By then everything has been written on the slide.
+        let last = at(until_ms.saturating_sub(1_500).max(still.at_ms));
+        let words = read(source, &last, language);
+        sized.add(&words, &read(source, &format!("{last}{smaller}"), language));
+        shown.add(&words, &read(&coded, &last, language));
+    }
+    index.print(&format!("{name}, pictures of the index"));
+    shown.print(&format!("{name}, {}", rung.id));
+    sized.print(&format!("{name}, {} lines but not coded", rung.height));
+}
+
+/// Words of the source, and those of them that were found.
+#[derive(Default)]
+struct Tally {
+    source: usize,
+    found: usize,
+}
+
+impl Tally {
+    /// Counts one picture's words; a word that stands there twice must be found twice.
+    fn add(&mut self, source: &Words, made: &Words) {
+        for (word, count) in source {
+            self.source += count;
+            self.found += count.min(made.get(word).unwrap_or(&0));
+        }
+    }
+
+    fn print(&self, name: &str) {
+        let share = self.found as f64 * 100.0 / self.source.max(1) as f64;
+        let verdict = if share < TARGET { "  below 95 %" } else { "" };
+        println!(
+            "{name:<44} {:>8} {:>8} {share:>6.1} %{verdict}",
+            self.source, self.found
+        );
+    }
+}
+
+/// A filter for the last picture that begins no later: one of a rung stands for many seconds, and
+/// the very last one until the end.
+fn at(ms: u64) -> String {
+    let seconds = (ms + 2) as f64 / 1000.0;
+    format!("tpad=stop_mode=clone:stop_duration=60,fps=1:start_time={seconds}:round=up,")
+}
+
+/// Reads the first picture behind a filter.
+fn read(file: &Path, filter: &str, language: &str) -> Words {
+    let folder = tempfile::tempdir().unwrap();
+    let picture = folder.path().join("picture.png");
+    let filter = format!("{filter}scale=-2:{LINES}:flags=lanczos");
+    let mut shot = Command::new("ffmpeg");
+    shot.args(["-nostdin", "-v", "error", "-y", "-i"]).arg(file);
+    output(
+        shot.args(["-an", "-vf", &filter, "-frames:v", "1"])
+            .arg(&picture),
+    );
+    let mut reader = Command::new("tesseract");
+    reader
+        .arg(&picture)
+        .args(["-", "-l", language, "--dpi", "150"]);
+    let run = reader
+        .output()
+        .unwrap_or_else(|error| panic!("{reader:?}: {error}; run `make bench`"));
+    assert!(run.status.success(), "{reader:?}");
+    words(&String::from_utf8_lossy(&run.stdout))
+}
+
+/// Letters and digits in a row, in small letters. Chinese has no blanks: each sign is a word.
+fn words(text: &str) -> Words {
+    let mut words = Words::new();
+    let lower = text.to_lowercase();
+    for run in lower.split(|c: char| !c.is_alphanumeric()) {
+        let signs: Vec<char> = run.chars().filter(|sign| is_chinese(*sign)).collect();
+        for sign in &signs {
+            *words.entry(sign.to_string()).or_default() += 1;
+        }
+        if signs.is_empty() && run.chars().count() >= SHORTEST {
+            *words.entry(run.to_owned()).or_default() += 1;
+        }
+    }
+    words
+}
+
+fn is_chinese(sign: char) -> bool {
+    ('\u{4e00}'..='\u{9fff}').contains(&sign)
+}
+
+/// Five slides of six lines in the size in which teachers write too much.
+fn slides_of_text(folder: &Path) -> PathBuf {
+    const WORDS: [&str; 16] = [
+        "plants",
+        "carbon",
+        "water",
+        "through",
+        "sunlight",
+        "stored",
+        "energy",
+        "leaves",
+        "roots",
+        "cycle",
+        "green",
+        "temperature",
+        "limits",
+        "growth",
+        "farmers",
+        "measure",
+    ];
+    let mut filter = "drawbox=h=100:color=0x1f6f50:t=fill".to_owned();
+    for slide in 0..5 {
+        let (from, until) = (slide * 8, slide * 8 + 8);
+        for line in 0..6 {
+            let text: Vec<&str> = (0..7)
+                .map(|word| WORDS[(slide * 11 + line * 5 + word * 3) % WORDS.len()])
+                .collect();
+            let (text, y) = (text.join(" "), 140 + line * 80);
+            filter += &format!(
+                ",drawtext=text='{text}':x=60:y={y}:fontsize=28:fontcolor=0x1d2b24\
+                 :enable='gte(t,{from})*lt(t,{until})'"
+            );
+        }
+    }
+    let path = folder.join("text.mp4");
+    let picture = "color=c=0xf7f4ea:s=1280x720:r=10:d=40";
+    let mut arguments = vec!["-v", "error", "-y", "-f", "lavfi", "-i", picture];
+    arguments.extend(["-f", "lavfi", "-i", "sine=frequency=200:duration=40"]);
+    arguments.extend(["-vf", &filter, "-c:v", "libx264", "-crf", "18"]);
+    arguments.extend(["-pix_fmt", "yuv420p", "-c:a", "aac"]);
+    arguments.push(path.to_str().unwrap());
+    media::run("ffmpeg", &arguments);
+    path
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_word_counts_as_often_as_it_stands_there() {
+        let source = words("The bee, the BEE: a hive-3 2026 蜂箱 of");
+        let expected = [
+            ("2026", 1),
+            ("bee", 2),
+            ("hive", 1),
+            ("the", 2),
+            ("箱", 1),
+            ("蜂", 1),
+        ];
+        let expected: Words = expected
+            .map(|(word, count)| (word.to_owned(), count))
+            .into();
+        assert_eq!(source, expected);
+        let mut tally = Tally::default();
+        tally.add(&source, &words("the bee bee bee hives 蜂"));
+        assert_eq!((tally.source, tally.found), (8, 4));
+    }
+}
