@@ -1,17 +1,21 @@
 //! Pictures of the lesson as image files, for its index, for its poster, and for old players.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use ffmpeg_next::format::Pixel;
 use ffmpeg_next::software::scaling;
-use ffmpeg_next::{Packet, Rational, codec, encoder, frame};
+use ffmpeg_next::{Dictionary, Packet, Rational, codec, encoder, frame};
 use millet_manifest::{Content, FileRef, Still};
 
 use crate::error::{Error, libav};
-use crate::picture::Picture;
+use crate::picture::{Picture, Thumb};
 
-/// Most lines of a picture.
-const LINES: u32 = 360;
+/// Most lines of a poster, and of a picture of the index: that one is read.
+const POSTER_LINES: u32 = 360;
+const INDEX_LINES: u32 = 480;
+/// A picture of which less changed is the one before, thousandths.
+const SAME_PERMILLE: u32 = 5;
 /// Most pictures; when there are more, every second goes.
 const MOST: usize = 48;
 /// A poster with something to see is looked for this long, milliseconds.
@@ -22,6 +26,7 @@ pub(crate) struct Stills {
     folder: PathBuf,
     least_ms: i64,
     taken: Vec<Still>,
+    last: Option<Arc<Thumb>>,
     number: usize,
     poster: Option<FileRef>,
     poster_is_good: bool,
@@ -39,6 +44,7 @@ impl Stills {
                 15_000
             },
             taken: Vec::new(),
+            last: None,
             number: 0,
             poster: None,
             poster_is_good: false,
@@ -46,11 +52,16 @@ impl Stills {
     }
 
     /// A picture at which a segment begins.
-    pub(crate) fn see(&mut self, picture: &Picture, at_ms: i64) -> Result<(), Error> {
+    pub(crate) fn see(
+        &mut self,
+        picture: &Picture,
+        thumb: &Arc<Thumb>,
+        at_ms: i64,
+    ) -> Result<(), Error> {
         if !self.poster_is_good && at_ms <= POSTER_WITHIN_MS {
-            self.poster_is_good = picture.thumb().has_detail();
+            self.poster_is_good = thumb.has_detail();
             if self.poster_is_good || self.poster.is_none() {
-                let (jpeg, ..) = jpeg(picture)?;
+                let jpeg = jpeg(picture)?;
                 std::fs::write(self.folder.join("poster.jpg"), &jpeg)?;
                 self.poster = Some(FileRef {
                     file: "poster.jpg".into(),
@@ -60,21 +71,20 @@ impl Stills {
         }
         let at = u64::try_from(at_ms).unwrap_or(0);
         let least = u64::try_from(self.least_ms).unwrap_or(0);
-        if self
-            .taken
-            .last()
-            .is_some_and(|last| at < last.at_ms + least)
-        {
+        let early = |last: &Still| at < last.at_ms + least;
+        let same = |last: &Arc<Thumb>| thumb.changed_permille(last) < SAME_PERMILLE;
+        if self.taken.last().is_some_and(early) || self.last.as_ref().is_some_and(same) {
             return Ok(());
         }
-        let (jpeg, width, height) = jpeg(picture)?;
-        let file = format!("stills/{:04}.jpg", self.number);
+        self.last = Some(thumb.clone());
+        let (webp, width, height) = webp(picture)?;
+        let file = format!("stills/{:04}.webp", self.number);
         self.number += 1;
-        std::fs::write(self.folder.join(&file), &jpeg)?;
+        std::fs::write(self.folder.join(&file), &webp)?;
         self.taken.push(Still {
             at_ms: at,
             file,
-            bytes: jpeg.len() as u64,
+            bytes: webp.len() as u64,
             width,
             height,
         });
@@ -102,17 +112,37 @@ impl Stills {
     }
 }
 
-/// The picture as JPEG (ITU-T T.81), with its size.
-pub(crate) fn jpeg(picture: &Picture) -> Result<(Vec<u8>, u32, u32), Error> {
-    let what = libav("encode a still picture");
-    let lines = LINES.min(picture.height);
+/// The picture as JPEG (ITU-T T.81).
+pub(crate) fn jpeg(picture: &Picture) -> Result<Vec<u8>, Error> {
+    let frame = scaled(picture, POSTER_LINES, Pixel::YUVJ420P)?;
+    let mut options = Dictionary::new();
+    options.set("flags", "+qscale");
+    options.set("global_quality", "1200");
+    alone("mjpeg", &frame, options)
+}
+
+/// The picture as lossy WebP (RFC 9649), with its size.
+fn webp(picture: &Picture) -> Result<(Vec<u8>, u32, u32), Error> {
+    let frame = scaled(picture, INDEX_LINES, Pixel::YUV420P)?;
+    let mut options = Dictionary::new();
+    options.set("preset", "text");
+    options.set("quality", "45");
+    options.set("compression_level", "6");
+    let bytes = alone("libwebp", &frame, options)?;
+    Ok((bytes, frame.width(), frame.height()))
+}
+
+/// The picture with so many lines at most, both sides even.
+fn scaled(picture: &Picture, most_lines: u32, format: Pixel) -> Result<frame::Video, Error> {
+    let what = libav("scale a still picture");
+    let lines = most_lines.min(picture.height);
     let width = (picture.width * lines / picture.height).div_ceil(2) * 2;
     let (width, height) = (width.max(2), lines.div_ceil(2) * 2);
     let mut scaler = scaling::Context::get(
         Pixel::YUV420P,
         picture.width,
         picture.height,
-        Pixel::YUVJ420P,
+        format,
         width,
         height,
         scaling::Flags::AREA,
@@ -121,24 +151,26 @@ pub(crate) fn jpeg(picture: &Picture) -> Result<(Vec<u8>, u32, u32), Error> {
     let mut scaled = frame::Video::empty();
     scaler.run(&picture.frame(), &mut scaled).map_err(&what)?;
     scaled.set_pts(Some(0));
-    let mjpeg = encoder::find(codec::Id::MJPEG)
-        .ok_or_else(|| Error::Fault("this machine's libav has no JPEG encoder".into()))?;
-    let mut context = codec::context::Context::new_with_codec(mjpeg)
+    Ok(scaled)
+}
+
+/// One frame coded alone.
+fn alone(name: &str, frame: &frame::Video, options: Dictionary<'_>) -> Result<Vec<u8>, Error> {
+    let what = libav("encode a still picture");
+    let found = encoder::find_by_name(name)
+        .ok_or_else(|| Error::Fault(format!("this machine's libav has no {name}")))?;
+    let mut context = codec::context::Context::new_with_codec(found)
         .encoder()
         .video()
         .map_err(&what)?;
-    context.set_width(width);
-    context.set_height(height);
-    context.set_format(Pixel::YUVJ420P);
+    context.set_width(frame.width());
+    context.set_height(frame.height());
+    context.set_format(frame.format());
     context.set_time_base(Rational(1, 25));
-    let mut options = ffmpeg_next::Dictionary::new();
-    options.set("flags", "+qscale");
-    options.set("global_quality", "1200");
     let mut encoder = context.open_with(options).map_err(&what)?;
-    encoder.send_frame(&scaled).map_err(&what)?;
+    encoder.send_frame(frame).map_err(&what)?;
     encoder.send_eof().map_err(&what)?;
     let mut packet = Packet::empty();
     encoder.receive_packet(&mut packet).map_err(&what)?;
-    let bytes = packet.data().unwrap_or_default().to_vec();
-    Ok((bytes, width, height))
+    Ok(packet.data().unwrap_or_default().to_vec())
 }

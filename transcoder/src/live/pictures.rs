@@ -166,7 +166,7 @@ impl Pictures {
         if !is_new {
             return Ok(());
         }
-        let (data, ..) = stills::jpeg(picture)?;
+        let data = stills::jpeg(picture)?;
         self.still = Some((at_ms, thumb));
         self.sink.send(Output::Still {
             at_ms: u64::try_from(at_ms).unwrap_or(0),

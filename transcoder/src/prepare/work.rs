@@ -204,7 +204,7 @@ impl Work {
         };
         pictures.last_ms = at_ms;
         if cut {
-            pictures.stills.see(&picture, at_ms)?;
+            pictures.stills.see(&picture, &thumb, at_ms)?;
         } else if pictures.collector.repeats(&picture, at_ms) {
             return Ok(());
         }

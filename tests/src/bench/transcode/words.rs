@@ -48,13 +48,15 @@ pub fn run() {
 fn measure(name: &str, source: &Path, language: &str) {
     let made = Prepared::make(source, None);
     let stills = &made.timeline.stills;
-    let mut renditions = made.timeline.renditions.iter();
-    let rung = renditions
-        .find(|rendition| rendition.kind == Kind::Stills)
-        .unwrap_or_else(|| panic!("{name} has no rung of stills"));
-    let coded = made.joined(rung);
-    let smaller = format!("scale=-2:{}:flags=area,", rung.height);
-    let (mut index, mut sized, mut shown) = (Tally::default(), Tally::default(), Tally::default());
+    let renditions = made.timeline.renditions.iter();
+    let rungs: Vec<_> = renditions
+        .filter(|rendition| rendition.kind == Kind::Stills)
+        .map(|rung| (rung, made.joined(rung)))
+        .collect();
+    let lines = rungs.first().expect("a lecture has stills").0.height;
+    let smaller = format!("scale=-2:{lines}:flags=area,");
+    let (mut index, mut sized) = (Tally::default(), Tally::default());
+    let mut shown: Vec<Tally> = rungs.iter().map(|_| Tally::default()).collect();
     for (number, still) in stills.iter().enumerate() {
         let words = read(source, &at(still.at_ms), language);
         index.add(&words, &read(&made.file(&still.file), "", language));
@@ -64,11 +66,15 @@ fn measure(name: &str, source: &Path, language: &str) {
         let last = at(until_ms.saturating_sub(1_500).max(still.at_ms));
         let words = read(source, &last, language);
         sized.add(&words, &read(source, &format!("{last}{smaller}"), language));
-        shown.add(&words, &read(&coded, &last, language));
+        for ((_, coded), shown) in rungs.iter().zip(&mut shown) {
+            shown.add(&words, &read(coded, &last, language));
+        }
     }
     index.print(&format!("{name}, pictures of the index"));
-    shown.print(&format!("{name}, {}", rung.id));
-    sized.print(&format!("{name}, {} lines but not coded", rung.height));
+    for ((rung, _), shown) in rungs.iter().zip(&shown) {
+        shown.print(&format!("{name}, {}", rung.id));
+    }
+    sized.print(&format!("{name}, {lines} lines but not coded"));
 }
 
 /// Words of the source, and those of them that were found.
