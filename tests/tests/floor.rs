@@ -10,7 +10,7 @@ use millet_server::live::publish::wire::{PublisherMessage, RunKind};
 use millet_server::live::room::act::{Act, Request};
 use millet_server::stream::wire::{ClientMessage, Follow, Hello, LiveWish};
 use millet_tests::kit::class::connect;
-use millet_tests::kit::{Class, Engines, Server, Village, Visitor};
+use millet_tests::kit::{Class, School, Visitor};
 use millet_tests::stream::host::Host;
 use millet_tests::stream::{Client, Event, hello};
 use tokio::net::TcpStream;
@@ -148,26 +148,50 @@ impl Member {
     }
 }
 
+/// An open class with its teacher and a learner in the room.
+struct Floor {
+    school: School,
+    teacher: Visitor,
+    student: Visitor,
+    leads: Member,
+    learner: Member,
+}
+
+impl Floor {
+    async fn of_a_class() -> Self {
+        let school = School::found().await;
+        let School { server, class, .. } = &school;
+        let teacher = Visitor::signed_in(server.address, "teacher").await;
+        let student = Visitor::signed_in(server.address, "student").await;
+        assert_eq!(teacher.post(&class.path("/open"), &[]).await.status(), 303);
+        Self {
+            leads: Member::join(server.address, class, &teacher).await,
+            learner: Member::join(server.address, class, &student).await,
+            school,
+            teacher,
+            student,
+        }
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn whoever_has_the_floor_is_heard_and_nobody_else() {
-    let storage = Engines::Embedded.storage().await;
-    let village = Village::found(storage.db().await).await;
-    let server = Server::start(&storage).await;
-    let class = Class::schedule(&village).await;
-    let address = server.address;
-    let teacher = Visitor::signed_in(address, "teacher").await;
-    let student = Visitor::signed_in(address, "student").await;
-    assert_eq!(teacher.post(&class.path("/open"), &[]).await.status(), 303);
-    let mut leads = Member::join(address, &class, &teacher).await;
-    let learner = Member::join(address, &class, &student).await;
-    let mut desk = desk(address, &class, &teacher).await;
+    let Floor {
+        school,
+        teacher,
+        student,
+        mut leads,
+        learner,
+    } = Floor::of_a_class().await;
+    let (address, class) = (school.server.address, &school.class);
+    let mut desk = desk(address, class, &teacher).await;
 
-    let mut early = speak(address, &class, &student, SpeechKind::Live).await;
+    let mut early = speak(address, class, &student, SpeechKind::Live).await;
     assert_eq!(hear(&mut early).await, problem("no_floor"));
 
     // Live: packet by packet, at the desk and in the class.
     leads.act(Act::GiveFloor { to: learner.me }).await;
-    let mut live = speak(address, &class, &student, SpeechKind::Live).await;
+    let mut live = speak(address, class, &student, SpeechKind::Live).await;
     assert_eq!(hear(&mut live).await, FloorAnswer::Welcome);
     packets(&mut live, 3).await;
     let (speaker, heard) = voice(&mut desk).await;
@@ -176,7 +200,7 @@ async fn whoever_has_the_floor_is_heard_and_nobody_else() {
     assert_eq!(voice(&mut desk).await.0, speaker);
 
     // A note: nothing of it before it is whole, then in its own time.
-    let mut note = speak(address, &class, &student, SpeechKind::Note).await;
+    let mut note = speak(address, class, &student, SpeechKind::Note).await;
     assert_eq!(hear(&mut note).await, FloorAnswer::Welcome);
     packets(&mut note, 20).await;
     say(&mut note, &SpeakerMessage::Over).await;
@@ -196,25 +220,23 @@ async fn whoever_has_the_floor_is_heard_and_nobody_else() {
     // The floor ends while somebody speaks.
     leads.act(Act::TakeFloor { from: learner.me }).await;
     assert_eq!(hear(&mut live).await, problem("no_floor"));
-    server.kill().await;
+    school.server.kill().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn strange_speakers_are_refused() {
-    let storage = Engines::Embedded.storage().await;
-    let village = Village::found(storage.db().await).await;
-    let server = Server::start(&storage).await;
-    let class = Class::schedule(&village).await;
-    let address = server.address;
-    let teacher = Visitor::signed_in(address, "teacher").await;
-    let student = Visitor::signed_in(address, "student").await;
-    assert_eq!(teacher.post(&class.path("/open"), &[]).await.status(), 303);
-    let mut leads = Member::join(address, &class, &teacher).await;
-    let learner = Member::join(address, &class, &student).await;
+    let Floor {
+        school,
+        student,
+        mut leads,
+        learner,
+        ..
+    } = Floor::of_a_class().await;
+    let (address, class) = (school.server.address, &school.class);
     leads.act(Act::GiveFloor { to: learner.me }).await;
 
     let begin = async |kind| {
-        let mut socket = speak(address, &class, &student, kind).await;
+        let mut socket = speak(address, class, &student, kind).await;
         assert_eq!(hear(&mut socket).await, FloorAnswer::Welcome);
         socket
     };
@@ -237,5 +259,5 @@ async fn strange_speakers_are_refused() {
     // A guest of another school cannot even connect.
     let outsider = Visitor::signed_in(address, "outsider").await;
     assert_eq!(outsider.get(&class.path("/speak")).await.status(), 404);
-    server.kill().await;
+    school.server.kill().await;
 }

@@ -12,8 +12,9 @@ use fantoccini::{Client, ClientBuilder, Locator};
 use hyper_util::client::legacy::connect::HttpConnector;
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt as _, BufReader};
-use tokio::process::{Child, Command};
+use tokio::process::Command;
 
+use super::family::Family;
 use super::until;
 use super::village::PASSWORD;
 
@@ -23,24 +24,8 @@ const PATIENCE: Duration = Duration::from_secs(90);
 /// A browser of its own, with its driver.
 pub struct Browser {
     client: Client,
-    driver: Child,
-}
-
-impl Drop for Browser {
-    fn drop(&mut self) {
-        let driver = self.driver.id().and_then(|id| i32::try_from(id).ok());
-        if let Some(group) = driver {
-            // SAFETY: the driver leads a process group of its own and was not waited for, so the group is
-            // still its own. A test that failed must not leave a browser behind that slows the others.
-            #[allow(
-                unsafe_code,
-                reason = "tokio kills the driver alone, not what it started"
-            )]
-            unsafe {
-                libc::kill(-group, libc::SIGKILL);
-            }
-        }
-    }
+    // Ends with it.
+    _driver: Family,
 }
 
 impl Browser {
@@ -70,15 +55,13 @@ impl Browser {
     }
 
     async fn with(more: &[&str]) -> Self {
-        let mut driver = Command::new("chromedriver")
+        let mut command = Command::new("chromedriver");
+        command
             .arg("--port=0")
             .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .kill_on_drop(true)
-            .process_group(0)
-            .spawn()
-            .expect("chromedriver: run `make test`");
-        let mut lines = BufReader::new(driver.stdout.take().unwrap()).lines();
+            .stderr(Stdio::null());
+        let mut driver = Family::start(&mut command);
+        let mut lines = BufReader::new(driver.head.stdout.take().unwrap()).lines();
         let port = loop {
             let line = lines
                 .next_line()
@@ -129,7 +112,10 @@ impl Browser {
             .connect(&format!("http://127.0.0.1:{port}"))
             .await
             .unwrap();
-        Self { client, driver }
+        Self {
+            client,
+            _driver: driver,
+        }
     }
 
     /// The driver's client, for what is not here.
@@ -258,6 +244,14 @@ impl Browser {
     pub async fn text(&self) -> String {
         let value = self.run("return document.body.innerText").await;
         value.as_str().unwrap_or_default().to_owned()
+    }
+
+    /// Waits until these words stand on the page.
+    pub async fn read(&self, words: &str) {
+        until(words, PATIENCE, || async {
+            self.text().await.contains(words).then_some(())
+        })
+        .await;
     }
 
     /// Path of the page.

@@ -55,10 +55,18 @@ impl Server {
     }
 
     /// The same with further arguments.
-    ///
+    pub async fn start_with(storage: &Storage, arguments: &[&str]) -> Self {
+        Self::start_at(storage, "127.0.0.1:0", arguments).await
+    }
+
+    /// Starts again where people know it: at the address of a server that was killed.
+    pub async fn start_again(storage: &Storage, address: SocketAddr) -> Self {
+        Self::start_at(storage, &address.to_string(), &[]).await
+    }
+
     /// # Panics
     /// When it ends before it listens.
-    pub async fn start_with(storage: &Storage, arguments: &[&str]) -> Self {
+    async fn start_at(storage: &Storage, listen: &str, arguments: &[&str]) -> Self {
         let log = storage.folder().join("server.log");
         let log = std::fs::File::options()
             .create(true)
@@ -67,7 +75,7 @@ impl Server {
             .unwrap();
         let mut child = Command::new(program("millet"))
             .arg("serve")
-            .args(["--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"])
+            .args(["--listen", listen, "--admin-listen", "127.0.0.1:0"])
             .arg("--data")
             .arg(storage.data())
             .args(["--database-url", storage.database_url()])

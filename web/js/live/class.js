@@ -74,9 +74,9 @@ function mount(root) {
     show(place(root, "choices"), false);
   }
   for (const part of [mountSigns, mountBoard, mountSlides, mountChat, mountPolls, mountPeople]) part(context);
-  unveil(root);
-  playback.session.link.start();
   const desk = place(root, "desk");
+  unveil(root, desk);
+  playback.session.link.start();
   if (desk) void lead(desk, context);
 }
 
@@ -87,6 +87,7 @@ async function lead(desk, context) {
   const [{ mountLead }, { Desk }] = await Promise.all([import("./lead.js"), import("./publish.js")]);
   mountLead(context);
   new Desk(desk, url, probe, context);
+  unveil(desk);
 }
 
 /** What was not said is not lost either. @param {HTMLElement} root @param {string} text */
@@ -112,9 +113,13 @@ async function mountCheck(root) {
   unveil(root);
 }
 
-/** What only scripts can do appears, and what stood in for it goes. @param {HTMLElement} root */
-function unveil(root) {
-  for (const each of root.querySelectorAll("[data-scripted]")) each.removeAttribute("hidden");
+/**
+ * What only scripts can do appears, and what stood in for it goes.
+ * @param {HTMLElement} root @param {HTMLElement | null} [later] its scripts still load: a press would be lost
+ */
+function unveil(root, later) {
+  for (const each of root.querySelectorAll("[data-scripted]"))
+    if (!later?.contains(each)) each.removeAttribute("hidden");
   for (const each of root.querySelectorAll("[data-plain]")) each.remove();
 }
 

@@ -108,7 +108,11 @@ export class LivePlayback extends Playback {
       if (this.joining && this.timer && this.latency.name !== "close") this.toEdge();
     }
     super.changed();
-    this.durationMs = this.edgeMs();
+  }
+
+  /** What the welcome said has grown since: drawn, it would stand behind the head. */
+  lengthMs() {
+    return this.edgeMs();
   }
 
   /** The edge of what grows is no end. @param {number} headMs */

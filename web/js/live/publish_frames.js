@@ -84,6 +84,8 @@ export class FrameMaker {
   lost() {
     // What cannot be sent need not be encoded; the times of what follows show the gap.
     if (this.microphone) this.microphone.heard = null;
+    // An encoder counts time on from its first block: its sound would be late by the gap, and be dropped.
+    if (this.audio?.state === "configured") this.audio.close();
   }
 
   wantKey() {

@@ -196,8 +196,12 @@ export class Playback {
     if (stop) this.meter.close();
   }
 
+  lengthMs() {
+    return this.session.ladder?.duration_ms ?? this.durationMs;
+  }
+
   changed() {
-    this.durationMs = this.session.ladder?.duration_ms ?? this.durationMs;
+    this.durationMs = this.lengthMs();
     if (!this.session.expected().expectVideo) this.still.hidden = true;
     this.draw();
   }
