@@ -9,6 +9,8 @@ pub mod completion;
 pub mod config;
 pub mod courses;
 pub mod db;
+#[cfg(test)]
+mod declarations;
 pub mod error;
 pub mod form;
 pub mod households;

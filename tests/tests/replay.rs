@@ -6,7 +6,8 @@ use std::path::PathBuf;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use millet_server::id::StrokeId;
-use millet_server::live::room::act::{Act, Deck, Stroke};
+use millet_server::live::room::act::{Act, Stroke};
+use millet_server::live::room::told::Deck;
 use millet_server::stream::wire::{Payload, ServerMessage};
 use millet_tests::kit::recorded::sequence_of;
 use millet_tests::kit::{
@@ -367,6 +368,8 @@ async fn browser_teacher_trims_where_the_player_is() {
         )
         .await;
     browser.picture("trim-done").await;
+    // An announcement that comes up while it plays moves what is below.
+    browser.click("[data-do=toggle]").await;
     browser.click("button[value=whole]").await;
     browser
         .wait(

@@ -22,7 +22,8 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Write renditions of INPUT into the empty folder OUTDIR; progress as JSON lines
+    /// Write renditions of INPUT into the empty folder OUTDIR
+    #[command(after_help = PREPARE_EXAMPLES)]
     Prepare {
         /// A recording of any common kind
         input: PathBuf,
@@ -36,6 +37,7 @@ enum Command {
         h264_only: bool,
     },
     /// Say what INPUT is, as one line of JSON
+    #[command(after_help = PROBE_EXAMPLES)]
     Probe {
         /// A recording of any common kind
         input: PathBuf,
@@ -55,6 +57,7 @@ enum Command {
         plot: Option<PathBuf>,
     },
     /// Make chunks of a class: records on standard input, records on standard output
+    #[command(after_help = LIVE_EXAMPLES)]
     Live {
         /// Time on the class's timeline at which the first media stands, a multiple of 2000
         #[arg(long)]
@@ -64,6 +67,27 @@ enum Command {
         patient: bool,
     },
 }
+
+const PREPARE_EXAMPLES: &str = "\
+Examples:
+  mkdir out && millet-transcoder prepare lecture.mp4 out
+  millet-transcoder prepare --h264-only --workers 1 lecture.mp4 out
+  millet-transcoder prepare lecture.mp4 out | jq -r 'select(.type == \"published\").segment.file'
+
+On a terminal it draws a bar, elsewhere it writes JSON lines: progress, published, done or refused.
+OUTDIR then has timeline.json, every rendition, HLS playlists, downloads and pictures. A run that was
+killed goes on in the same OUTDIR. It ends with 0 when all is there, with 2 when INPUT is to blame.";
+
+const PROBE_EXAMPLES: &str = "\
+Examples:
+  millet-transcoder probe lecture.mp4
+  millet-transcoder probe lecture.mp4 | jq .duration_ms";
+
+const LIVE_EXAMPLES: &str = "\
+Example:
+  millet-transcoder live --start-ms 0 <records >chunks
+
+The records are those of the crate millet-manifest, module live: a server writes and reads them.";
 
 const COMPARE_EXAMPLES: &str = "\
 Examples:
@@ -107,7 +131,8 @@ fn prepare_one(
     workers: Option<NonZero<usize>>,
     av1: bool,
 ) -> ExitCode {
-    let report = Report::default();
+    let for_people = std::io::stdout().is_terminal();
+    let report = Report::new(for_people);
     let cores = std::thread::available_parallelism().unwrap_or(NonZero::<usize>::MIN);
     let workers = workers.unwrap_or(cores);
     let done = sandbox::enter(Reach::Files { input, output })
@@ -118,6 +143,11 @@ fn prepare_one(
                 duration_ms: timeline.duration_ms,
                 bytes: timeline.bytes(),
             });
+            if for_people {
+                let decision = timeline.decision.as_ref();
+                let sentence = decision.map_or("", |decision| &decision.sentence);
+                println!("{sentence}\nEverything is in {}.", output.display());
+            }
             ExitCode::DONE
         }
         Err(error) => {

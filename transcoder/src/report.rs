@@ -1,19 +1,24 @@
-//! Progress for whoever started us: JSON lines on standard output.
+//! Progress for whoever started us: a bar for people, JSON lines on standard output for programs.
 
 use std::io::Write as _;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use indicatif::{HumanDuration, ProgressBar, ProgressStyle};
 use millet_manifest::{Progress, Stage};
 
 /// A line at most this often.
 const EVERY: Duration = Duration::from_millis(500);
+
+/// How the bar looks.
+const BAR: &str = "{bar:30} {percent:>3} % {msg}";
 
 /// Writes progress that never falls; clones write the same progress.
 #[derive(Clone)]
 pub struct Report {
     started: Instant,
     state: Arc<Mutex<State>>,
+    bar: Option<ProgressBar>,
 }
 
 #[derive(Default)]
@@ -22,16 +27,17 @@ struct State {
     permille: u32,
 }
 
-impl Default for Report {
-    fn default() -> Self {
+impl Report {
+    /// To people who look on, or as lines to a program.
+    #[must_use]
+    pub fn new(for_people: bool) -> Self {
         Self {
             started: Instant::now(),
             state: Arc::default(),
+            bar: for_people.then(bar),
         }
     }
-}
 
-impl Report {
     /// Says how far the whole work is.
     pub fn step(&self, stage: Stage, permille: u32) {
         let permille = permille.min(1000);
@@ -53,11 +59,52 @@ impl Report {
         });
     }
 
-    /// Writes one line; whoever reads may be gone, and then nobody misses it.
+    /// Draws, or writes one line; whoever reads may be gone, and then nobody misses it.
     pub fn line(&self, progress: &Progress) {
+        if let Some(bar) = &self.bar {
+            draw(bar, progress);
+            return;
+        }
         if let Ok(json) = serde_json::to_string(progress) {
             let mut out = std::io::stdout().lock();
             let _ = writeln!(out, "{json}").and_then(|()| out.flush());
         }
+    }
+}
+
+fn bar() -> ProgressBar {
+    let style = ProgressStyle::with_template(BAR).unwrap_or_else(|_| ProgressStyle::default_bar());
+    ProgressBar::new(1000).with_style(style.progress_chars("=> "))
+}
+
+fn draw(bar: &ProgressBar, progress: &Progress) {
+    match progress {
+        Progress::Progress {
+            stage,
+            permille,
+            left_ms,
+        } => {
+            bar.set_position(u64::from(*permille));
+            bar.set_message(words(*stage, *left_ms));
+        }
+        Progress::Published { .. } => {}
+        Progress::Done { .. } => bar.finish_with_message("done"),
+        // The sentence is said on standard error.
+        Progress::Refused { .. } => bar.abandon(),
+    }
+}
+
+fn words(stage: Stage, left_ms: Option<u64>) -> String {
+    let doing = match stage {
+        Stage::Probe => "looking at it",
+        Stage::Encode => "encoding",
+        Stage::Package => "writing",
+    };
+    match left_ms {
+        Some(ms) => {
+            let left = HumanDuration(Duration::from_millis(ms));
+            format!("{doing}, about {left} left")
+        }
+        None => doing.to_owned(),
     }
 }

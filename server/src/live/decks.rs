@@ -17,8 +17,8 @@ use tokio::process::Command;
 use tokio::sync::Semaphore;
 
 use super::proof::{InClass, Leader};
-use super::room::act::Deck;
 use super::room::limits::MOST_DECK_PAGES;
+use super::room::told::Deck;
 use crate::clock::Timestamp;
 use crate::courses::cover::Picture;
 use crate::error::Error;

@@ -4,8 +4,8 @@ use std::collections::HashMap;
 
 use sqlx::{AnyConnection, FromRow};
 
-use super::room::act::Event;
 use super::room::owner::{Journal, JournalFault, Recorded, Story};
+use super::room::told::Event;
 use super::{participants, store};
 use crate::clock::Clock;
 use crate::db::Db;

@@ -7,9 +7,9 @@ use serde::Deserialize;
 
 use super::replay_routes::pieces_path;
 use super::replays::Replays;
-use super::room::act::Deck;
 use super::room::chapters::{Chapter, Sight};
 use super::room::replay::Replay;
+use super::room::told::Deck;
 use super::store::{self, Class};
 use super::trimming;
 use crate::db::Db;

@@ -4,7 +4,8 @@ use millet_web::pages::live as pages;
 
 use super::keys::Key;
 use super::proof::{InClass, Invited, PartKind};
-use super::room::act::{ChatLine, PollState, Role, Snapshot};
+use super::room::act::Role;
+use super::room::told::{ChatLine, PollState, Snapshot};
 use super::schedule;
 use super::store::{Class, Mine, Stage};
 use crate::learning::lesson_routes::opaque;

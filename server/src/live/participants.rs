@@ -3,8 +3,9 @@
 use sqlx::{AnyConnection, FromRow};
 
 use super::proof::{InClass, PartKind};
-use super::room::act::{Act, Happened, Role};
+use super::room::act::{Act, Role};
 use super::room::decide::Newcomer;
+use super::room::told::Happened;
 use super::store::{self, Class};
 use crate::clock::Timestamp;
 use crate::error::Error;

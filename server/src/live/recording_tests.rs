@@ -3,7 +3,8 @@
 
 use super::proof::Leader;
 use super::replays::Replays;
-use super::room::act::{Act, Happened};
+use super::room::act::Act;
+use super::room::told::Happened;
 use super::testing::{START, World, new_class};
 use super::{attendance, planning, store, trimming};
 use crate::clock::Timestamp;

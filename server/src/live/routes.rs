@@ -12,7 +12,8 @@ use sqlx::AnyConnection;
 
 use super::on_air::OnAir;
 use super::proof::{InClass, Inside, Invited, Leader, PartKind};
-use super::room::act::{Act, Snapshot};
+use super::room::act::Act;
+use super::room::told::Snapshot;
 use super::rooms::LiveRooms;
 use super::store::Stage;
 use super::{attendance, keys, page, store};

@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
 use super::proof::{Inside, Invited, Leader};
-use super::room::act::{Act, Happened, Role};
+use super::room::act::{Act, Role};
+use super::room::told::Happened;
 use super::schedule::{Repeats, When};
 use super::store::Stage;
 use super::testing::{START, World, new_class};

@@ -401,46 +401,29 @@ pub enum ServerMessage {
 mod tests {
     use super::*;
 
-    const DECLARATIONS: &str = concat!(
-        env!("CARGO_MANIFEST_DIR"),
-        "/../web/js/player/protocol.d.ts"
-    );
-
-    fn declarations() -> String {
-        let config = ts_rs::Config::default();
-        let mut text = "// Made from server/src/stream/wire.rs; \
-                        WRITE_TYPES=1 cargo test -p millet-server protocol_d_ts writes it anew.\n"
-            .to_owned();
-        for declaration in [
-            PlayedInterval::decl(&config),
-            Resume::decl(&config),
-            Hello::decl(&config),
-            Follow::decl(&config),
-            LiveWish::decl(&config),
-            LiveNow::decl(&config),
-            ClientMessage::decl(&config),
-            RenditionKind::decl(&config),
-            Rendition::decl(&config),
-            Rung::decl(&config),
-            RungReason::decl(&config),
-            ServerMessage::decl(&config),
-        ] {
-            text.push_str("\nexport ");
-            for line in declaration.lines() {
-                text.push_str(line.trim_end());
-                text.push('\n');
-            }
-        }
-        text
-    }
-
     #[test]
     fn protocol_d_ts_says_what_the_types_say() {
-        if std::env::var_os("WRITE_TYPES").is_some() {
-            std::fs::write(DECLARATIONS, declarations()).unwrap();
-        }
-        let checked_in = std::fs::read_to_string(DECLARATIONS).unwrap();
-        assert_eq!(checked_in, declarations());
+        let config = ts_rs::Config::default();
+        crate::declarations::check(
+            "player/protocol.d.ts",
+            "server/src/stream/wire.rs",
+            "protocol_d_ts",
+            "",
+            &[
+                PlayedInterval::decl(&config),
+                Resume::decl(&config),
+                Hello::decl(&config),
+                Follow::decl(&config),
+                LiveWish::decl(&config),
+                LiveNow::decl(&config),
+                ClientMessage::decl(&config),
+                RenditionKind::decl(&config),
+                Rendition::decl(&config),
+                Rung::decl(&config),
+                RungReason::decl(&config),
+                ServerMessage::decl(&config),
+            ],
+        );
     }
 
     #[test]

@@ -29,7 +29,7 @@ use nginx::Nginx;
 const LECTURE_S: u32 = 120;
 
 /// Measures the parts that are named, or all: `pages`, `viewers`, `frames`, `glass`, `fanout`, `transcode`,
-/// `words`.
+/// `encoding`, `memory`, `words`.
 ///
 /// # Panics
 /// When a server or a client fails.
@@ -53,10 +53,14 @@ pub async fn run(parts: &[String]) {
     if wanted("transcode") {
         tokio::task::spawn_blocking(transcode::run).await.unwrap();
     }
-    if wanted("words") {
-        tokio::task::spawn_blocking(transcode::read_words)
-            .await
-            .unwrap();
+    for (part, run) in [
+        ("encoding", transcode::measure_speed as fn()),
+        ("memory", transcode::measure_memory),
+        ("words", transcode::read_words),
+    ] {
+        if wanted(part) {
+            tokio::task::spawn_blocking(run).await.unwrap();
+        }
     }
 }
 

@@ -10,7 +10,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::{SinkExt as _, StreamExt as _};
 use millet_server::id::{PlaySessionId, TimelineId};
-use millet_server::live::room::act::RoomMessage;
+use millet_server::live::room::told::RoomMessage;
 use millet_server::stream::wire::{
     ClientMessage, HEADER_BYTES, Header, Hello, Payload, PlayedInterval, Resume, SUBPROTOCOL,
     ServerMessage, flag,

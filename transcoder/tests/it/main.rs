@@ -15,3 +15,4 @@ mod prepare_inputs;
 mod prepare_refused;
 mod probe_damaged;
 mod sandbox;
+mod terminal;

@@ -62,12 +62,15 @@ export function loudness(samples) {
 export class SampleClock {
   constructor() {
     this.nextUs = NaN;
+    /** Whether the last block was the first one behind a gap. */
+    this.jumped = false;
   }
 
   /** @param {number} nowUs @returns {number} time of the block's first sample */
   stamp(nowUs) {
     const startUs = nowUs - BLOCK_MS * 1000;
-    if (!(Math.abs(this.nextUs - startUs) < 200_000)) this.nextUs = startUs;
+    this.jumped = !(Math.abs(this.nextUs - startUs) < 200_000);
+    if (this.jumped) this.nextUs = startUs;
     const stamp = this.nextUs;
     this.nextUs += BLOCK_MS * 1000;
     return stamp;

@@ -84,7 +84,6 @@ export class FrameMaker {
   lost() {
     // What cannot be sent need not be encoded; the times of what follows show the gap.
     if (this.microphone) this.microphone.heard = null;
-    // An encoder counts time on from its first block: its sound would be late by the gap, and be dropped.
     if (this.audio?.state === "configured") this.audio.close();
   }
 
@@ -118,8 +117,10 @@ export class FrameMaker {
 
   /** @param {Float32Array<ArrayBuffer>} samples */
   sound(samples) {
-    if (this.audio?.state !== "configured") this.audio = this.voice();
     const timestamp = Math.round(this.clock.stamp(performance.now() * 1000));
+    // An encoder counts time on from its first block: behind a gap its sound would be late, and be dropped.
+    if (this.clock.jumped) this.endVoice();
+    if (this.audio?.state !== "configured") this.audio = this.voice();
     const data = new AudioData({
       format: "f32",
       sampleRate: VOICE.sampleRate,
@@ -130,6 +131,14 @@ export class FrameMaker {
     });
     this.audio.encode(data);
     data.close();
+  }
+
+  /** What it still holds is sent. */
+  endVoice() {
+    const ended = this.audio;
+    this.audio = null;
+    // Whoever closed it meanwhile did not want the rest.
+    if (ended?.state === "configured") ended.flush().then(() => ended.close(), () => undefined);
   }
 
   voice() {

@@ -1,4 +1,4 @@
-// Made from server/src/live/room/act.rs; WRITE_TYPES=1 cargo test -p millet-server room_d_ts writes it anew.
+// Made from server/src/live/room/{act,told}.rs; WRITE_TYPES=1 cargo test -p millet-server room_d_ts writes it anew.
 
 export type Role = "observer" | "learner" | "co_host" | "host";
 

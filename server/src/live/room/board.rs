@@ -355,7 +355,7 @@ mod tests {
             }
         };
         assert_eq!(refused, Refusal::Full);
-        let message = super::super::act::RoomMessage::Board {
+        let message = super::super::told::RoomMessage::Board {
             sequence: u64::MAX,
             page: 0,
             strokes: board.strokes(0),

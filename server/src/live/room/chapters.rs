@@ -2,8 +2,9 @@
 
 use std::ops::Range;
 
-use super::act::{Act, Event, Happened};
+use super::act::Act;
 use super::limits::{CHAPTERS_APART_MS, MOST_CHAPTERS};
+use super::told::{Event, Happened};
 use crate::id::DeckId;
 
 /// What is shown.

@@ -1,6 +1,6 @@
 //! What may be done in a room, by whom, and what happens then. Asks the state and changes nothing.
 
-use super::act::{Act, Happened, Person, Reaction, Refusal, Role, Stroke};
+use super::act::{Act, Reaction, Refusal, Role, Stroke};
 use super::limits::{
     BOARD_PAGES, GROUPS, LONGEST_CHAT, LONGEST_SENTENCE, LONGEST_TIMER, MOST_COORDINATE,
     MOST_DECK_PAGES, MOST_DECKS, MOST_FLOORS, MOST_OPEN_POLLS, MOST_PEOPLE, MOST_POLLS,
@@ -8,6 +8,7 @@ use super::limits::{
 };
 use super::polls;
 use super::state::{State, is_sentence};
+use super::told::{Happened, Person};
 use crate::id::ParticipantId;
 
 /// What an act leads to.

@@ -2,27 +2,28 @@
 
 use proptest::prelude::*;
 
-use super::act::{Act, Deck, Event, Happened, Poll, Reaction, Refusal, Role, Stroke};
-use super::board::testing::{points, stroke};
+use super::act::{Act, Poll, Reaction, Role, Stroke};
+use super::board::testing::points;
 use super::decide::{Newcomer, Outcome};
 use super::limits::{GROUP_PAGE, MOST_FLOORS, MOST_PAGE_BYTES};
 use super::state::{Standing, State};
+use super::told::{Deck, Event, Happened};
 use crate::id::{DeckId, ParticipantId, PollId, StrokeId};
 
-const PEOPLE: usize = 7;
+pub(super) const PEOPLE: usize = 7;
 
-fn id<T: std::str::FromStr<Err: std::fmt::Debug>>(number: usize) -> T {
+pub(super) fn id<T: std::str::FromStr<Err: std::fmt::Debug>>(number: usize) -> T {
     format!("00000000-0000-7000-8000-{number:012}")
         .parse()
         .unwrap()
 }
 
-fn who(number: usize) -> ParticipantId {
+pub(super) fn who(number: usize) -> ParticipantId {
     id(number)
 }
 
 /// 0 is the host, 1 a co-host, 2 to 4 learners, 5 a guest, 6 an observer.
-fn newcomer(number: usize) -> Newcomer {
+pub(super) fn newcomer(number: usize) -> Newcomer {
     Newcomer {
         id: who(number),
         name: format!("person {number}"),
@@ -37,14 +38,14 @@ fn newcomer(number: usize) -> Newcomer {
 }
 
 #[derive(Clone, Debug)]
-enum Step {
+pub(super) enum Step {
     Come(usize),
     Leave(usize),
     Note(Happened),
     Do(usize, Act),
 }
 
-fn deck() -> Deck {
+pub(super) fn deck() -> Deck {
     Deck {
         id: id(900),
         name: "slides".into(),
@@ -139,14 +140,14 @@ fn any_step() -> impl Strategy<Value = Step> {
 
 /// A room with everything that happened in it.
 #[derive(Default)]
-struct Room {
-    state: State,
-    events: Vec<Event>,
+pub(super) struct Room {
+    pub(super) state: State,
+    pub(super) events: Vec<Event>,
 }
 
 impl Room {
     /// With everybody in it.
-    fn full() -> Self {
+    pub(super) fn full() -> Self {
         let mut room = Self::default();
         room.happen(0, vec![Happened::Opened]);
         for number in 0..PEOPLE {
@@ -155,7 +156,7 @@ impl Room {
         room
     }
 
-    fn happen(&mut self, at_ms: u64, happened: Vec<Happened>) {
+    pub(super) fn happen(&mut self, at_ms: u64, happened: Vec<Happened>) {
         for happened in happened {
             let event = Event {
                 sequence: self.state.sequence + 1,
@@ -168,7 +169,7 @@ impl Room {
         }
     }
 
-    fn step(&mut self, step: &Step, now_ms: u64) {
+    pub(super) fn step(&mut self, step: &Step, now_ms: u64) {
         let happened = match step {
             Step::Come(number) => self.state.come(&newcomer(*number)),
             Step::Leave(number) => Ok(self.state.leave(who(*number))),
@@ -182,12 +183,12 @@ impl Room {
         self.happen(now_ms, happened.unwrap_or_default());
     }
 
-    fn act(&mut self, number: usize, act: Act) {
+    pub(super) fn act(&mut self, number: usize, act: Act) {
         self.step(&Step::Do(number, act), self.state.at_ms);
     }
 
     /// What each sees of an event.
-    fn nothing_hidden_is_seen(&self, event: &Event) {
+    pub(super) fn nothing_hidden_is_seen(&self, event: &Event) {
         let views = self.state.views(event);
         for number in 0..PEOPLE {
             let standing = self.state.standing(who(number));
@@ -230,7 +231,7 @@ impl Room {
         }
     }
 
-    fn check(&self) {
+    pub(super) fn check(&self) {
         for (event, sequence) in self.events.iter().zip(1_u64..) {
             assert_eq!(event.sequence, sequence, "a gap");
         }
@@ -256,7 +257,7 @@ impl Room {
         }
     }
 
-    fn check_snapshot(&self, number: usize) {
+    pub(super) fn check_snapshot(&self, number: usize) {
         let snapshot = self.state.snapshot_for(who(number));
         let standing = self.state.standing(who(number));
         assert_eq!(snapshot.waiting, standing < Standing::Inside);
@@ -317,229 +318,4 @@ proptest! {
         room.act(1, Act::Undo { page, stroke: None });
         prop_assert_eq!(room.events.len(), others, "the host's lines are the host's");
     }
-}
-
-#[test]
-fn a_wiped_page_is_empty_and_the_others_are_not() {
-    let mut room = Room::full();
-    for page in [0, 1] {
-        room.act(
-            0,
-            Act::Draw {
-                stroke: stroke(page, 0),
-            },
-        );
-    }
-    room.act(0, Act::Wipe { page: 0 });
-    assert_eq!(
-        (room.state.board.lines(0), room.state.board.lines(1)),
-        (0, 1)
-    );
-    let events = room.events.len();
-    room.act(
-        0,
-        Act::Undo {
-            page: 0,
-            stroke: None,
-        },
-    );
-    room.act(0, Act::Wipe { page: 0 });
-    assert_eq!(room.events.len(), events, "there is nothing to take back");
-    room.check();
-}
-
-#[test]
-fn small_groups_have_a_board_and_a_chat_of_their_own() {
-    let mut room = Room::full();
-    // Three learners: 2 and 4 are the first group, 3 is the second.
-    room.act(0, Act::OpenGroups { count: 2 });
-    let (mine, theirs) = (GROUP_PAGE, GROUP_PAGE + 1);
-    room.act(
-        2,
-        Act::Draw {
-            stroke: stroke(mine, 0),
-        },
-    );
-    room.act(
-        2,
-        Act::Draw {
-            stroke: stroke(theirs, 0),
-        },
-    );
-    room.act(
-        2,
-        Act::Draw {
-            stroke: stroke(0, 0),
-        },
-    );
-    let lines = |page| room.state.board.lines(page);
-    assert_eq!((lines(mine), lines(theirs), lines(0)), (1, 0, 0));
-    let secret = |text: &str| Act::Chat {
-        text: text.into(),
-        group: Some(0),
-    };
-    room.act(4, secret("four plus four"));
-    room.act(3, secret("is not mine"));
-    let chat = |number| room.state.snapshot_for(who(number)).chat;
-    assert_eq!(chat(2).len(), 1);
-    assert_eq!(chat(0).len(), 1, "leaders read along");
-    assert!(chat(3).is_empty() && chat(6).is_empty());
-
-    // Leaders look at a group's board, draw on it and write to it; another group does not notice.
-    let looks = |number, page| {
-        let look = Act::LookAtBoard { page };
-        room.state.decide(who(number), &look, 0)
-    };
-    assert_eq!(looks(0, theirs), Ok(Outcome::Board(theirs)));
-    assert_eq!(looks(3, theirs), Ok(Outcome::Board(theirs)));
-    assert_eq!(looks(3, mine), Err(Refusal::NotAllowed));
-    assert_eq!(looks(0, GROUP_PAGE + 2), Err(Refusal::NotAllowed));
-    room.act(
-        0,
-        Act::Draw {
-            stroke: stroke(mine, 3),
-        },
-    );
-    room.act(0, secret("look at the red line"));
-    assert_eq!(room.state.board.lines(mine), 2);
-    let chat = |number| room.state.snapshot_for(who(number)).chat;
-    assert_eq!((chat(2).len(), chat(3).len()), (2, 0));
-    room.act(0, Act::CloseGroups);
-    assert_eq!(room.state.board.lines(mine), 0);
-    room.check();
-}
-
-#[test]
-fn who_comes_late_finds_the_smallest_group() {
-    let mut room = Room::full();
-    room.act(0, Act::OpenGroups { count: 2 });
-    room.act(0, Act::Admit { who: who(5) });
-    assert_eq!(room.state.group_of(who(5)), Some(1));
-    room.check();
-}
-
-#[test]
-fn nobody_reaches_above_the_own_part() {
-    let mut room = Room::full();
-    let events = room.events.len();
-    for number in 2..PEOPLE {
-        for act in [
-            Act::Lock { on: true },
-            Act::Mute {
-                who: who(0),
-                on: true,
-            },
-            Act::GiveFloor { to: who(number) },
-            Act::Draw {
-                stroke: stroke(0, 0),
-            },
-            Act::SetRole {
-                who: who(number),
-                role: Role::CoHost,
-            },
-            Act::HideChat { sequence: 1 },
-            Act::End,
-        ] {
-            room.act(number, act);
-        }
-    }
-    for act in [
-        Act::Remove { who: who(0) },
-        Act::SetRole {
-            who: who(2),
-            role: Role::CoHost,
-        },
-        Act::SetRole {
-            who: who(1),
-            role: Role::Host,
-        },
-        Act::Mute {
-            who: who(1),
-            on: true,
-        },
-    ] {
-        room.act(1, act);
-    }
-    assert_eq!(room.events.len(), events, "{:?}", &room.events[events..]);
-    room.act(
-        0,
-        Act::SetRole {
-            who: who(2),
-            role: Role::CoHost,
-        },
-    );
-    room.act(2, Act::Lock { on: true });
-    assert!(room.state.locked);
-}
-
-#[test]
-fn a_muted_learner_is_silent_and_a_removed_one_does_not_come_back() {
-    let mut room = Room::full();
-    room.act(0, Act::GiveFloor { to: who(2) });
-    room.act(
-        1,
-        Act::Mute {
-            who: who(2),
-            on: true,
-        },
-    );
-    assert_eq!(room.state.floors().count(), 0);
-    let say = |text: &str| Act::Chat {
-        text: text.into(),
-        group: None,
-    };
-    room.act(2, say("hello"));
-    assert!(room.state.chat.is_empty());
-    room.act(1, Act::Remove { who: who(2) });
-    room.step(&Step::Come(2), 0);
-    assert_eq!(room.state.standing(who(2)), Standing::Outside);
-    room.check();
-}
-
-#[test]
-fn a_locked_room_lets_those_in_who_were_there() {
-    let mut room = Room::full();
-    room.step(&Step::Leave(3), 10);
-    room.act(0, Act::Lock { on: true });
-    room.step(&Step::Come(3), 20);
-    assert!(room.state.inside(who(3)).unwrap().present);
-    let late = Newcomer {
-        id: who(50),
-        ..newcomer(4)
-    };
-    let happened = room.state.come(&late).unwrap();
-    assert!(matches!(happened[..], [Happened::Waits { .. }]));
-}
-
-#[test]
-fn a_quiz_tells_its_answer_when_it_is_closed() {
-    let mut room = Room::full();
-    let poll = id::<PollId>(800);
-    let asked = Poll {
-        id: poll,
-        question: "Two and two?".into(),
-        options: vec!["four".into(), "five".into()],
-        right: Some(0),
-    };
-    room.act(0, Act::OpenPoll { poll: asked });
-    for (number, option) in [(2, 1), (3, 1), (3, 0), (0, 0)] {
-        room.act(number, Act::Answer { poll, option });
-    }
-    let seen = |number| room.state.snapshot_for(who(number)).polls.remove(0);
-    assert_eq!(seen(0).counts, [1, 1]);
-    assert_eq!((seen(2).own, seen(2).poll.right), (Some(1), None));
-    room.act(0, Act::ClosePoll { poll });
-    room.act(2, Act::Answer { poll, option: 0 });
-    let seen = room.state.snapshot_for(who(2)).polls.remove(0);
-    assert_eq!((seen.counts, seen.poll.right), (vec![1, 1], Some(0)));
-    let last = room.events.last().unwrap();
-    assert!(matches!(
-        last.happened,
-        Happened::PollCount {
-            closed: true,
-            right: Some(0),
-            ..
-        }
-    ));
-    room.check();
 }

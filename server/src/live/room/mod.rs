@@ -1,6 +1,6 @@
 //! The room of a class: who is there, what was said, shown and drawn.
 //!
-//! `act` are the messages; `state`, `decide` and `view` are a pure state machine: what may be done, what
+//! `act` and `told` are the messages; `state`, `decide` and `view` are a pure state machine: what may be done, what
 //! follows from it, who sees it. `owner` is the one task that owns a room: it makes everything durable
 //! through a [`owner::Journal`] before anybody else sees it. `replay` makes the recording of a class out of
 //! the same events, `chapters` its places to jump to. Nothing here knows HTTP or SQL.
@@ -17,7 +17,10 @@ pub mod rate;
 pub mod replay;
 pub mod seat;
 pub mod state;
+pub mod told;
 pub mod view;
 
 #[cfg(test)]
 mod laws;
+#[cfg(test)]
+mod manners;

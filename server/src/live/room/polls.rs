@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use super::act::{Poll, PollState, Refusal};
+use super::act::{Poll, Refusal};
 use super::limits::{LONGEST_OPTION, LONGEST_SENTENCE, OPTIONS};
 use super::state::is_sentence;
+use super::told::PollState;
 use crate::id::ParticipantId;
 
 /// A poll with its answers.

@@ -10,10 +10,11 @@ use bytes::Bytes;
 use serde::Serialize;
 use ts_rs::TS;
 
-use super::act::{Act, ChatLine, Deck, Event, Happened, Person, Role, Stroke};
+use super::act::{Act, Role, Stroke};
 use super::chapters::{self, Chapter};
 use super::limits::{CHAT_SHOWN, PIECE_BYTES, PIECE_MS};
 use super::state::State;
+use super::told::{ChatLine, Deck, Event, Happened, Person};
 use super::view::in_recording;
 use crate::id::{DeckId, ParticipantId, StrokeId};
 

@@ -4,35 +4,20 @@ use super::super::board::testing::stroke;
 use super::super::limits::GROUP_PAGE;
 use super::*;
 
-const DECLARATIONS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../web/js/replay/record.d.ts");
-
-fn declarations() -> String {
-    let config = ts_rs::Config::default();
-    let mut text = "// Made from server/src/live/room/replay.rs; \
-                    WRITE_TYPES=1 cargo test -p millet-server record_d_ts writes it anew.\n\n\
-                    import type { ChatLine, Deck, Event, Person, Stroke } from \"../live/room.js\";\n"
-        .to_owned();
-    for declaration in [
-        RecordedPage::decl(&config),
-        RecordedRoom::decl(&config),
-        RecordedPiece::decl(&config),
-    ] {
-        text.push_str("\nexport ");
-        for line in declaration.lines() {
-            text.push_str(line.trim_end());
-            text.push('\n');
-        }
-    }
-    text
-}
-
 #[test]
 fn record_d_ts_says_what_the_types_say() {
-    if std::env::var_os("WRITE_TYPES").is_some() {
-        std::fs::write(DECLARATIONS, declarations()).unwrap();
-    }
-    let checked_in = std::fs::read_to_string(DECLARATIONS).unwrap();
-    assert_eq!(checked_in, declarations());
+    let config = ts_rs::Config::default();
+    crate::declarations::check(
+        "replay/record.d.ts",
+        "server/src/live/room/replay.rs",
+        "record_d_ts",
+        "import type { ChatLine, Deck, Event, Person, Stroke } from \"../live/room.js\";",
+        &[
+            RecordedPage::decl(&config),
+            RecordedRoom::decl(&config),
+            RecordedPiece::decl(&config),
+        ],
+    );
 }
 
 /// A class as its journal tells it.

@@ -7,11 +7,12 @@ use serde_json::Value;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
-use super::act::{Refusal, Request, RoomMessage};
+use super::act::{Refusal, Request};
 use super::limits::SEAT_ACTS;
 use super::log::{Found, Line, To};
 use super::owner::{Ask, Hall, Joined, standing};
 use super::state::Standing;
+use super::told::RoomMessage;
 use crate::id::ParticipantId;
 
 /// What a connection needs.

@@ -2,10 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use super::act::{Act, ChatLine, Deck, Event, Happened, Person, Role};
+use super::act::{Act, Role};
 use super::board::Board;
 use super::limits::{CHAT_KEPT, GROUP_PAGE, MOST_REMOVED};
 use super::polls::Asked;
+use super::told::{ChatLine, Deck, Event, Happened, Person};
 use crate::id::{DeckId, ParticipantId, PollId};
 
 /// Somebody in the room, or before its door.

@@ -1,9 +1,10 @@
 //! What each sees of a room. Everything that is sent to somebody goes through here.
 
-use super::act::{Act, ChatLine, Event, Happened, Person, RoomMessage, Snapshot};
+use super::act::Act;
 use super::limits::{BOARD_PAGES, CHAT_SHOWN};
 use super::polls::without_right;
 use super::state::{Standing, State};
+use super::told::{ChatLine, Event, Happened, Person, RoomMessage, Snapshot};
 use crate::id::ParticipantId;
 
 /// Whom a message is for.

@@ -3,6 +3,7 @@
 //! Quality is VMAF v0.6.1 at 720 lines and the recording's own frame rate, scored by an `ffmpeg` with
 //! libvmaf that `.ci/install bench` gets from the package `imageio-ffmpeg`.
 
+mod memory;
 mod run;
 mod score;
 mod speed;
@@ -16,6 +17,8 @@ use millet_manifest::{Kind, Rendition, Timeline};
 use run::Prepared;
 use score::Scorer;
 
+pub use memory::run as measure_memory;
+pub use speed::run as measure_speed;
 pub use words::run as read_words;
 
 /// A recording of the demonstration.
@@ -34,9 +37,9 @@ pub fn run() {
     if scorer.is_none() {
         println!("no ffmpeg with libvmaf: quality is left out\n");
     }
-    let lecture = Prepared::make(&demo("lecture.mp4"), None);
+    let lecture = Prepared::make(&demo("lecture.mp4"), &[]);
     ladder("lecture", &lecture, &demo("lecture.mp4"), scorer.as_ref());
-    let natural = Prepared::make(&demo("natural.mp4"), None);
+    let natural = Prepared::make(&demo("natural.mp4"), &[]);
     let curve = ladder("camera", &natural, &demo("natural.mp4"), scorer.as_ref());
     if let Some(scorer) = &scorer {
         let renditions = &natural.timeline.renditions;
@@ -47,7 +50,6 @@ pub fn run() {
         peers(&curve, &demo("natural.mp4"), scorer);
     }
     container(&lecture.timeline);
-    speed::run(&demo("natural.mp4"), &natural);
 }
 
 /// A rendition's rate, kB a minute, and its quality.
@@ -60,8 +62,8 @@ struct Point {
 /// Prints every rung; gives back those with a moving picture and a score.
 fn ladder(name: &str, made: &Prepared, source: &Path, scorer: Option<&Scorer>) -> Vec<Point> {
     println!(
-        "{name:<22} {:>10} {:>12} {:>12} {:>8}",
-        "kB/min", "kbit/s avg", "peak 10 s", "VMAF"
+        "{name:<22} {:>10} {:>12} {:>12} {:>8} {:>8}",
+        "kB/min", "kbit/s avg", "peak 10 s", "cap", "VMAF"
     );
     let mut points = Vec::new();
     for rendition in &made.timeline.renditions {
@@ -69,12 +71,26 @@ fn ladder(name: &str, made: &Prepared, source: &Path, scorer: Option<&Scorer>) -
         let vmaf = scorer
             .filter(|_| rendition.kind != Kind::Audio)
             .map(|scorer| scorer.score(source, &made.joined(rendition)));
+        let decisions = made.timeline.decision.iter();
+        let cap = decisions
+            .flat_map(|decision| &decision.rungs)
+            .find(|rung| rung.rendition == rendition.id)
+            .map(|rung| rung.most_bps);
         let shown = vmaf.map_or("–".into(), |vmaf| format!("{vmaf:.1}"));
         println!(
-            "{:<22} {rate:>10.1} {:>12.1} {:>12.1} {shown:>8}",
+            "{:<22} {rate:>10.1} {:>12.1} {:>12.1} {:>8} {shown:>8}{}",
             rendition.id,
             rendition.average_bps as f64 / 1000.0,
             rendition.peak_bps as f64 / 1000.0,
+            cap.map_or("–".into(), |cap| format!(
+                "{:.0}",
+                f64::from(cap) / 1000.0
+            )),
+            if cap.is_some_and(|cap| rendition.peak_bps > cap.into()) {
+                "  above its cap"
+            } else {
+                ""
+            },
         );
         if let (Kind::Video, Some(vmaf)) = (rendition.kind, vmaf) {
             let av1 = rendition.codec.starts_with("av01");

@@ -22,14 +22,16 @@ pub(super) struct Prepared {
 }
 
 impl Prepared {
-    pub(super) fn make(source: &Path, workers: Option<usize>) -> Self {
+    /// Prepares with further arguments.
+    pub(super) fn make(source: &Path, further: &[&str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let started = Instant::now();
         let mut command = Command::new(program("millet-transcoder"));
-        command.arg("prepare").arg(source).arg(folder.path());
-        if let Some(workers) = workers {
-            command.args(["--workers", &workers.to_string()]);
-        }
+        command
+            .arg("prepare")
+            .arg(source)
+            .arg(folder.path())
+            .args(further);
         let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
         let status = format!("/proc/{}/status", child.id());
         let (mut decided, mut memory_mib) = (None, 0.0_f64);
@@ -90,6 +92,16 @@ pub(super) fn ffmpeg(source: &Path, arguments: &str, to: &Path) {
         .arg(source)
         .arg("-an");
     output(command.args(arguments.split_whitespace()).arg(to));
+}
+
+/// A recording repeated until it is so long.
+pub(super) fn looped(source: &Path, seconds: u32, encoding: &str, to: &Path) {
+    let mut command = Command::new("ffmpeg");
+    command
+        .args(["-nostdin", "-v", "error", "-y", "-stream_loop", "-1", "-i"])
+        .arg(source)
+        .args(["-t", &seconds.to_string()]);
+    output(command.args(encoding.split_whitespace()).arg(to));
 }
 
 /// kB a minute of the pictures of a file.

@@ -7,27 +7,50 @@ use std::time::Instant;
 
 use millet_manifest::{Kind, RungDecision};
 
-use super::output;
-use super::run::Prepared;
+use super::run::{self, Prepared, looped};
+use super::{demo, output};
 
 /// Runs of which the median counts.
 const RUNS: usize = 3;
 
-pub(super) fn run(source: &Path, made: &Prepared) {
+/// Length of the recording, seconds; of its lines depends that it gets four rungs.
+const LENGTH_S: u32 = 40;
+
+/// Times the H.264 ladder of a camera's recording.
+///
+/// # Panics
+/// When a program is missing or fails.
+pub fn run() {
+    let folder = tempfile::tempdir().unwrap();
+    let source = folder.path().join("camera.mp4");
+    looped(
+        &demo("natural.mp4"),
+        LENGTH_S,
+        "-vf scale=854:480 -c:v libx264 -crf 20",
+        &source,
+    );
+    let source = source.as_path();
+    let made = Prepared::make(source, &["--h264-only"]);
+    let rungs = rungs(&made);
     println!(
         "{:<52} {:>10} {:>10}",
-        "camera, all rungs with pictures", "s", "ratio"
+        format!("camera, {LENGTH_S} s, {} rungs with pictures", rungs.len()),
+        "s",
+        "ratio"
     );
-    let rungs: Vec<String> = rungs(made);
-    let own = median(|| Prepared::make(source, None).encoding.as_secs_f64());
-    let one = median(|| Prepared::make(source, Some(1)).encoding.as_secs_f64());
+    let encoding = |workers: &str| {
+        let further = ["--h264-only", "--workers", workers];
+        Prepared::make(source, &further).encoding.as_secs_f64()
+    };
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let own = median(|| encoding(&cores.to_string()));
+    let one = median(|| encoding("1"));
     let graph = median(|| timed(&split(source, &rungs)));
     let sequence = median(|| {
-        rungs
-            .iter()
-            .map(|rung| timed(&split(source, std::slice::from_ref(rung))))
-            .sum()
+        let alone = rungs.iter().map(std::slice::from_ref);
+        alone.map(|rung| timed(&split(source, rung))).sum()
     });
+    let floor = rungs.iter().map(|rung| alone(source, rung)).sum::<f64>() / cores as f64;
     let row = |what: &str, seconds: f64, ratio: f64| {
         println!("{what:<52} {seconds:>10.2} {ratio:>9.2}×");
     };
@@ -44,15 +67,16 @@ pub(super) fn run(source: &Path, made: &Prepared) {
         own / sequence,
     );
     row(
+        "encoders alone, on all cores: millet in parts of it",
+        floor,
+        own / floor,
+    );
+    row(
         "millet with looking, trying and sound",
         made.whole.as_secs_f64(),
         1.0,
     );
-    println!(
-        "\nmemory: {:.0} MiB at {} s of recording",
-        made.memory_mib,
-        made.timeline.duration_ms / 1000
-    );
+    println!();
 }
 
 /// The rungs that were made, as arguments of `ffmpeg` behind `-map`.
@@ -69,22 +93,30 @@ fn rungs(made: &Prepared) -> Vec<String> {
             let (width, height) = (rendition.width, rendition.height);
             let rate = f64::from(rendition.frame_rate_milli) / 1000.0;
             let crf = rung.crf;
-            let encoder = match (rendition.codec.starts_with("av01"), rendition.kind) {
-                (true, _) => format!(
-                    "libaom-av1 -cpu-used 5 -crf {crf} -b:v 0 -threads 1 -row-mt 0 \
-                     -lag-in-frames 35 -aom-params deltaq-mode=0"
-                ),
-                (false, Kind::Video) => format!(
+            let encoder = match rendition.kind {
+                Kind::Video => format!(
                     "libx264 -preset veryslow -crf {crf} -x264-params \
                      scenecut=0:ref=5:rc-lookahead=40:psy=0:aq-mode=2"
                 ),
-                (false, _) => format!("libx264 -preset veryslow -crf {crf} -x264-params bframes=0"),
+                _ => format!("libx264 -preset veryslow -crf {crf} -x264-params bframes=0"),
             };
             Some(format!(
                 "fps={rate},scale={width}:{height} -c:v {encoder} -g 200"
             ))
         })
         .collect()
+}
+
+/// Seconds that one core needs for a rung's pictures, when they lie there at its size.
+fn alone(source: &Path, rung: &str) -> f64 {
+    let (filter, encoder) = rung.split_once(' ').unwrap_or((rung, ""));
+    let folder = tempfile::tempdir().unwrap();
+    let raw = folder.path().join("raw.nut");
+    run::ffmpeg(source, &format!("-vf {filter} -c:v rawvideo"), &raw);
+    let raw = raw.to_str().unwrap_or_default();
+    let arguments = format!("-i {raw} {encoder} -threads 1 -f null -");
+    let arguments: Vec<String> = arguments.split_whitespace().map(str::to_owned).collect();
+    median(|| timed(&arguments))
 }
 
 fn split(source: &Path, rungs: &[String]) -> Vec<String> {

@@ -46,7 +46,7 @@ pub fn run() {
 }
 
 fn measure(name: &str, source: &Path, language: &str) {
-    let made = Prepared::make(source, None);
+    let made = Prepared::make(source, &[]);
     let stills = &made.timeline.stills;
     let renditions = made.timeline.renditions.iter();
     let rungs: Vec<_> = renditions

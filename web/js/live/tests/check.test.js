@@ -25,10 +25,13 @@ test("times of sound are counted, and set anew only after a pause", () => {
   const clock = new SampleClock();
   const first = clock.stamp(1_000_000);
   assert.equal(first, 980_000);
+  assert.ok(clock.jumped);
   // Blocks arrive two at a time, and late: their times do not tremble.
   assert.deepEqual(
     [1_045_000, 1_046_000].map((now) => clock.stamp(now)),
     [1_000_000, 1_020_000],
   );
+  assert.ok(!clock.jumped);
   assert.equal(clock.stamp(9_000_000), 8_980_000);
+  assert.ok(clock.jumped);
 });

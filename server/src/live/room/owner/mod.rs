@@ -15,12 +15,13 @@ use bytes::Bytes;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
-use super::act::{Event, Happened, Reaction, Refusal, Request, RoomMessage, Snapshot};
+use super::act::{Reaction, Refusal, Request};
 use super::decide::{Newcomer, Outcome};
 use super::limits::{ACTS_AT_ONCE, BEAT, IDLE};
 use super::log::{Line, Log, SeatNumber};
 use super::rate::Rate;
 use super::state::{Standing, State};
+use super::told::{Event, Happened, RoomMessage, Snapshot};
 use crate::clock::{Clock, Timestamp};
 use crate::id::{ActId, ParticipantId};
 use crate::stream::rooms::Following;

@@ -6,12 +6,13 @@ use std::sync::{Arc, PoisonError};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
-use super::super::act::{Act, Event, Happened, Refusal, Request, RoomMessage};
+use super::super::act::{Act, Refusal, Request};
 use super::super::decide::{Newcomer, Outcome};
 use super::super::limits::{LOG_LINES, MOST_EVENTS, MOST_SEATS};
 use super::super::log::{Line, SeatNumber, To};
 use super::super::rate::Rate;
 use super::super::state::{Standing, State};
+use super::super::told::{Event, Happened, RoomMessage};
 use super::{Ask, Joined, Journal, NewSeat, Owner, Recorded, SeatInfo, Signs, Then, text};
 use crate::id::{ActId, ParticipantId};
 

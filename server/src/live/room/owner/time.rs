@@ -4,9 +4,10 @@ use std::sync::atomic::Ordering;
 
 use tokio::time::Instant;
 
-use super::super::act::{Follower, Reaction, RoomMessage};
+use super::super::act::Reaction;
 use super::super::limits::{FOLLOWERS_EVERY, GRACE, MINUTES_EVERY, WAIT_GRACE};
 use super::super::state::Standing;
+use super::super::told::{Follower, RoomMessage};
 use super::{Journal, Owner, text};
 use crate::id::ParticipantId;
 
