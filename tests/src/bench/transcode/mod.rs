@@ -126,7 +126,7 @@ fn peers(curve: &[Point], source: &Path, scorer: &Scorer) {
         run::ffmpeg(source, arguments, &made);
         let (rate, vmaf) = (run::rate(&made), scorer.score(source, &made));
         let ratio = |av1: bool| {
-            let needed = at_quality(curve.iter().filter(|point| point.av1 == av1), vmaf);
+            let needed = at_quality(curve, av1, vmaf);
             needed.map_or("–".into(), |needed| format!("{:.2}×", needed / rate))
         };
         println!(
@@ -138,16 +138,27 @@ fn peers(curve: &[Point], source: &Path, scorer: &Scorer) {
     println!();
 }
 
-/// The rate at which a ladder reaches a quality: between its rungs, and along the slope of the
-/// nearest two a little beyond them.
-fn at_quality<'a>(points: impl Iterator<Item = &'a Point>, vmaf: f64) -> Option<f64> {
-    let mut points: Vec<&Point> = points.collect();
-    points.sort_by(|a, b| a.vmaf.total_cmp(&b.vmaf));
+/// The rate at which a codec's rungs reach a quality: between them, and a little beyond them along the
+/// slope of the nearest two. A codec with one rung borrows the slope of the other.
+fn at_quality(curve: &[Point], av1: bool, vmaf: f64) -> Option<f64> {
+    let of = |av1: bool| {
+        let mut points: Vec<&Point> = curve.iter().filter(|point| point.av1 == av1).collect();
+        points.sort_by(|a, b| a.vmaf.total_cmp(&b.vmaf));
+        points
+    };
+    let points = of(av1);
+    let (low, high) = nearest(&points, vmaf).or_else(|| nearest(&of(!av1), vmaf))?;
+    let slope = (high.rate / low.rate).ln() / (high.vmaf - low.vmaf).max(0.1);
+    let from =
+        nearest(&points, vmaf).map_or_else(|| points.first().copied(), |(low, _)| Some(low))?;
+    Some(from.rate * (slope * (vmaf - from.vmaf)).exp())
+}
+
+/// The two neighbours of a quality.
+fn nearest<'a>(points: &[&'a Point], vmaf: f64) -> Option<(&'a Point, &'a Point)> {
     let above = points.partition_point(|point| point.vmaf < vmaf);
     let above = above.clamp(1, points.len().checked_sub(1)?.max(1));
-    let (low, high) = (points.get(above - 1)?, points.get(above)?);
-    let share = (vmaf - low.vmaf) / (high.vmaf - low.vmaf).max(0.1);
-    Some(low.rate * (high.rate / low.rate).powf(share))
+    Some((points.get(above - 1)?, points.get(above)?))
 }
 
 /// What the boxes around the sound cost.
