@@ -27,6 +27,8 @@ const VIEWERS: [usize; 3] = [1_000, 5_000, 10_000];
 /// What a server sets up once for all, it has when so many are there: memory of a viewer is counted
 /// from then on.
 const FIRST: usize = 100;
+/// Rounds of which each figure's median counts.
+const ROUNDS: usize = 3;
 /// Every tenth viewer reads nothing.
 const STALLED: usize = 10;
 /// Time in which viewers take up what was made while they joined.
@@ -62,15 +64,23 @@ pub async fn run(folder: &Path) {
             "p99 ms",
             "MB"
         );
-        let millet = measure(Peer::millet(viewers).await, viewers, STALLED).await;
+        // In turns, so that what else the machine does meets all alike.
+        let (mut millet, mut calm, mut nchan, mut ws) = (vec![], vec![], vec![], vec![]);
+        for round in 0..ROUNDS {
+            millet.push(measure(Peer::millet(viewers).await, viewers, STALLED).await);
+            calm.push(measure(Peer::millet(viewers).await, viewers, usize::MAX).await);
+            let own = folder.join(format!("nchan{viewers}-{round}"));
+            nchan.push(measure(Peer::nchan(&own).await, viewers, STALLED).await);
+            ws.push(measure(Peer::ws(folder).await, viewers, STALLED).await);
+        }
+        let millet = Figures::medians(&millet);
         millet.print("millet", None);
-        let calm = measure(Peer::millet(viewers).await, viewers, usize::MAX).await;
+        let calm = Figures::medians(&calm);
         calm.print("millet, nobody stalled", None);
-        let nchan = Peer::nchan(&folder.join(format!("nchan{viewers}"))).await;
-        let nchan = measure(nchan, viewers, STALLED).await;
-        nchan.print("nginx + nchan", Some(&millet));
-        let ws = measure(Peer::ws(folder).await, viewers, STALLED).await;
-        ws.print("node ws", Some(&millet));
+        Figures::medians(&nchan).print("nginx + nchan", Some(&millet));
+        Figures::medians(&ws).print("node ws", Some(&millet));
+        let change = (millet.p99_ms / calm.p99_ms - 1.0) * 100.0;
+        println!("those who stall change the others' p99 by {change:+.0} %");
     }
 }
 
@@ -84,6 +94,22 @@ struct Figures {
 }
 
 impl Figures {
+    /// Each figure's median over the rounds.
+    fn medians(rounds: &[Self]) -> Self {
+        let of = |figure: fn(&Self) -> f64| {
+            let mut all: Vec<f64> = rounds.iter().map(figure).collect();
+            all.sort_by(f64::total_cmp);
+            all[all.len() / 2]
+        };
+        Self {
+            cpu_ms_per_mb: of(|one| one.cpu_ms_per_mb),
+            kib: of(|one| one.kib),
+            p50_ms: of(|one| one.p50_ms),
+            p99_ms: of(|one| one.p99_ms),
+            mb: of(|one| one.mb),
+        }
+    }
+
     fn print(&self, who: &str, against: Option<&Self>) {
         let ratio = against.map_or(String::new(), |millet| {
             format!(
