@@ -24,15 +24,15 @@ pub struct Seat {
     seats: Seats,
     account: AccountId,
     number: u64,
-    /// Cancelled when a newer socket takes the seat.
+    /// Cancelled when a newer socket takes the seat, or nobody may sit any more.
     pub taken: CancellationToken,
 }
 
 impl Seats {
-    /// Takes a seat; with [`MOST_SEATS`] taken, the oldest must leave.
+    /// Takes a seat until `stop` is cancelled; with [`MOST_SEATS`] taken, the oldest must leave.
     #[must_use]
-    pub fn take(&self, account: AccountId) -> Seat {
-        let taken = CancellationToken::new();
+    pub fn take(&self, account: AccountId, stop: &CancellationToken) -> Seat {
+        let taken = stop.child_token();
         let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
         let (last, accounts) = &mut *held;
         *last += 1;
@@ -74,14 +74,18 @@ mod tests {
 
     #[test]
     fn the_oldest_socket_leaves_and_nothing_is_kept_of_those_that_ended() {
-        let seats = Seats::default();
+        let (seats, stop) = (Seats::default(), CancellationToken::new());
         let account = AccountId::new();
-        let mut own: Vec<Seat> = (0..MOST_SEATS).map(|_| seats.take(account)).collect();
-        let other = seats.take(AccountId::new());
+        let mut own: Vec<Seat> = (0..MOST_SEATS)
+            .map(|_| seats.take(account, &stop))
+            .collect();
+        let other = seats.take(AccountId::new(), &stop);
         assert!(own.iter().all(|seat| !seat.taken.is_cancelled()));
-        own.push(seats.take(account));
+        own.push(seats.take(account, &stop));
         assert!(own[0].taken.is_cancelled());
         assert!(!own[1].taken.is_cancelled() && !other.taken.is_cancelled());
+        stop.cancel();
+        assert!(other.taken.is_cancelled());
         drop((own, other));
         assert!(seats.held.lock().unwrap().1.is_empty());
     }

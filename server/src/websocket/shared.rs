@@ -1,4 +1,4 @@
-//! A binary message that is written from where it lies, between the words that the library writes.
+//! Messages that are written from where they lie, between what the library writes.
 
 use std::collections::VecDeque;
 use std::io::{self, IoSlice};
@@ -7,6 +7,7 @@ use std::task::{Context, Poll, ready};
 
 use bytes::{Buf as _, Bytes};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio_tungstenite::tungstenite::Utf8Bytes;
 use tokio_tungstenite::tungstenite::protocol::frame::FrameHeader;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::{Data, OpCode};
 
@@ -26,14 +27,8 @@ impl BinaryMessage {
     /// `head` and `body` in one frame, which a server does not mask (RFC 6455 section 5.1).
     #[must_use]
     pub fn new(head: &[u8], body: Bytes) -> Self {
-        let header = FrameHeader {
-            opcode: OpCode::Data(Data::Binary),
-            ..FrameHeader::default()
-        };
-        let length = (head.len() + body.len()) as u64;
-        let mut framed = Vec::with_capacity(header.len(length) + head.len());
-        // Writing into memory does not fail.
-        let _ = header.format(length, &mut framed);
+        let length = head.len() + body.len();
+        let mut framed = header(Data::Binary, length, head.len());
         framed.extend_from_slice(head);
         Self {
             head: framed.into(),
@@ -46,6 +41,19 @@ impl BinaryMessage {
     pub fn body(&self) -> &Bytes {
         &self.body
     }
+}
+
+/// The header of a frame of that length, with room behind it.
+fn header(data: Data, length: usize, room: usize) -> Vec<u8> {
+    let header = FrameHeader {
+        opcode: OpCode::Data(data),
+        ..FrameHeader::default()
+    };
+    let length = length as u64;
+    let mut framed = Vec::with_capacity(header.len(length) + room);
+    // Writing into memory does not fail.
+    let _ = header.format(length, &mut framed);
+    framed
 }
 
 /// The bytes below a socket: messages wait here until they are written, and whatever the library writes comes
@@ -69,6 +77,13 @@ impl<Io: AsyncWrite + Unpin> Wire<Io> {
         if !message.body.is_empty() {
             self.waiting.push_back(message.body);
         }
+    }
+
+    /// The same for words.
+    pub(super) fn push_words(&mut self, words: &Utf8Bytes) {
+        let mut framed = header(Data::Text, words.len(), words.len());
+        framed.extend_from_slice(words.as_bytes());
+        self.waiting.push_back(framed.into());
     }
 
     fn poll_drain(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

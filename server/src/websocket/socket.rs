@@ -5,9 +5,8 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use futures_util::{FutureExt as _, Sink as _, SinkExt as _, Stream as _, StreamExt as _};
-use hyper::upgrade::Upgraded;
-use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 
@@ -26,17 +25,19 @@ pub enum Moved {
 }
 
 /// See the module.
-pub struct Socket<Io = TokioIo<Upgraded>> {
+pub struct Socket<Io = TcpStream> {
     inner: WebSocketStream<Wire<Io>>,
     /// The library may hold words that no shared message may overtake or cut in two.
     words_wait: bool,
 }
 
 impl<Io: AsyncRead + AsyncWrite + Unpin> Socket<Io> {
-    pub(super) async fn new(io: Io, config: WebSocketConfig) -> Self {
+    /// `read` was read of the other side's first messages already.
+    pub(super) async fn new(io: Io, read: Vec<u8>, config: WebSocketConfig) -> Self {
         let wire = Wire::new(io);
+        let begun = WebSocketStream::from_partially_read(wire, read, Role::Server, Some(config));
         Self {
-            inner: WebSocketStream::from_raw_socket(wire, Role::Server, Some(config)).await,
+            inner: begun.await,
             words_wait: false,
         }
     }
@@ -62,6 +63,11 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> Socket<Io> {
     /// # Errors
     /// When the socket is closed or broken.
     pub async fn feed(&mut self, message: Message) -> Result<(), SocketError> {
+        if let Message::Text(words) = message {
+            self.overtake_nothing().await?;
+            self.inner.get_mut().push_words(&words);
+            return Ok(());
+        }
         self.words_wait = true;
         self.inner.feed(message).await
     }
@@ -71,10 +77,15 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> Socket<Io> {
     /// # Errors
     /// When the socket is closed or broken.
     pub async fn feed_shared(&mut self, message: BinaryMessage) -> Result<(), SocketError> {
+        self.overtake_nothing().await?;
+        self.inner.get_mut().push(message);
+        Ok(())
+    }
+
+    async fn overtake_nothing(&mut self) -> Result<(), SocketError> {
         if self.words_wait {
             self.flush().await?;
         }
-        self.inner.get_mut().push(message);
         Ok(())
     }
 

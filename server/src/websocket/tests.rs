@@ -44,7 +44,7 @@ proptest! {
 async fn exchange(messages: Vec<Sent>, taken: usize, pings: usize) {
     let (near, far) = duplex(taken);
     let config = WebSocketConfig::default().write_buffer_size(0);
-    let socket = Socket::new(near, config).await;
+    let socket = Socket::new(near, Vec::new(), config).await;
     let client = WebSocketStream::from_raw_socket(far, Role::Client, None).await;
     let (mut speaking, mut client) = client.split();
     let expected: Vec<Message> = messages

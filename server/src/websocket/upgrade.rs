@@ -7,6 +7,8 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header}
 use axum::response::Response;
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
+use hyper_util::server::conn::auto::upgrade::{Parts as Connected, downcast};
+use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 
@@ -108,8 +110,16 @@ impl Agreed {
                 .max_write_buffer_size(bounds.waiting_words)
                 .max_message_size(Some(bounds.longest_message))
                 .max_frame_size(Some(bounds.longest_message));
-            let socket = Socket::new(TokioIo::new(upgraded), config).await;
-            serve(socket).await;
+            // Straight to the kernel: what HTTP puts around a connection costs each read and write.
+            match downcast::<TokioIo<TcpStream>>(upgraded) {
+                Ok(Connected { io, read_buf, .. }) => {
+                    let read = read_buf.to_vec();
+                    // As large as the requests of the whole connection were.
+                    drop(read_buf);
+                    serve(Socket::new(io.into_inner(), read, config).await).await;
+                }
+                Err(_) => tracing::error!("a connection that is none of TCP became no socket"),
+            }
         });
         let mut response = Response::new(Body::empty());
         *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use metrics::Counter;
-use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout};
+use tokio::time::{Instant, sleep_until, timeout};
 
 use super::super::frame::Frame;
 use super::super::seats::Seat;
@@ -25,7 +25,7 @@ use crate::error::Error;
 use crate::learning::evidence::credit::Verdict;
 use crate::websocket::{BinaryMessage, CloseFrame, Message, Moved, Socket, SocketError, Utf8Bytes};
 
-/// How often the other side is asked whether it is there.
+/// The other side is asked whether it is there when it said nothing for so long.
 const PING_EVERY: Duration = Duration::from_secs(4);
 /// The farewell may take this long.
 const FAREWELL_WITHIN: Duration = Duration::from_secs(2);
@@ -36,7 +36,7 @@ const MESSAGES_AT_ONCE: f64 = 100.0;
 const MESSAGES_EACH_SECOND: f64 = 50.0;
 /// Answers that may wait for a slow link before nothing more is read from it.
 const MOST_BACKLOG: usize = 256;
-/// Messages of media that are handed to the kernel together.
+/// Messages that are handed to the kernel together.
 const MOST_TOGETHER: usize = 8;
 
 /// What was handed to the socket.
@@ -140,22 +140,20 @@ impl Connection {
         streams: &Streams,
         watching: &mut Watching,
     ) -> Result<Infallible, Farewell> {
-        let mut ticks = interval(PING_EVERY);
-        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         self.heard = Instant::now();
         // These wait on what all viewers share: once for each viewer, not once for each turn.
         let taken = self.seat.taken.clone();
         let mut taken = pin!(taken.cancelled());
-        let mut stopping = pin!(streams.stop.cancelled());
-        let mut silence = pin!(sleep_until(self.heard + SILENT_FOR));
+        let mut ticks = pin!(sleep_until(self.heard + PING_EVERY));
         loop {
             self.send_on(streams, watching).await?;
             let flushing = self.flushing != Fed::Nothing;
             let quiet = !flushing && self.reading.is_none();
             let listening = self.crediting.is_none() && watching.viewer.backlog() < MOST_BACKLOG;
             tokio::select! {
-                () = &mut stopping => return Err(STOPPING),
-                () = &mut taken => return Err(SEAT_TAKEN),
+                () = &mut taken => {
+                    return Err(if streams.stop.is_cancelled() { STOPPING } else { SEAT_TAKEN });
+                }
                 moved = self.socket.moved(flushing, listening) => match moved {
                     Moved::Flushed => self.flushed(),
                     Moved::Heard(message) => {
@@ -183,19 +181,17 @@ impl Connection {
                     // Sent out, or the class is over and what is left of it still comes.
                     None => Box::pin(watching.leave_room(streams)).await.map_err(refused)?,
                 },
-                () = &mut silence => {
-                    let until = self.heard + SILENT_FOR;
-                    if until <= Instant::now() {
+                () = &mut ticks => {
+                    let now = Instant::now();
+                    if self.heard + SILENT_FOR <= now {
                         return Err(GONE);
                     }
-                    silence.as_mut().reset(until);
-                }
-                _ = ticks.tick() => {
-                    watching.say_how_far(streams);
+                    watching.remind(streams);
                     // While something is on its way out, its arrival tells as much as a ping.
-                    if !flushing {
+                    if !flushing && self.heard + PING_EVERY <= now {
                         self.feed(Message::Ping(Bytes::new())).await?;
                     }
+                    ticks.as_mut().reset((now + PING_EVERY).min(self.heard + SILENT_FOR));
                 }
             }
         }
@@ -207,7 +203,9 @@ impl Connection {
 
     async fn feed(&mut self, words: Message) -> Result<(), Farewell> {
         self.socket.feed(words).await.map_err(|_| GONE)?;
-        self.flushing = Fed::Words;
+        if self.flushing == Fed::Nothing {
+            self.flushing = Fed::Words;
+        }
         Ok(())
     }
 
@@ -253,7 +251,7 @@ impl Connection {
                 self.flushed();
             }
             for _ in 0..MOST_TOGETHER {
-                if self.send_next(streams, watching).await? != Fed::Media {
+                if self.send_next(streams, watching).await? == Fed::Nothing {
                     break;
                 }
             }

@@ -78,7 +78,7 @@ fn device(headers: &HeaderMap) -> &'static str {
 }
 
 async fn serve(streams: Streams, socket: Socket, who: Who) {
-    let seat = streams.seats.take(who.account);
+    let seat = streams.seats.take(who.account, &streams.stop);
     let viewers = metrics::gauge!("millet_viewers");
     viewers.increment(1.0);
     let mut connection = Connection::new(socket, seat, who);

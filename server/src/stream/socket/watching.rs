@@ -39,6 +39,8 @@ pub(super) struct Watching {
     pub(super) index: Option<watch::Receiver<Arc<Index>>>,
     /// In the room, if there is one.
     pub(super) seat: Option<rooms::Seat>,
+    /// The client is to hear how far the timeline is, together with what comes next.
+    how_far_due: bool,
 }
 
 impl Watching {
@@ -51,6 +53,7 @@ impl Watching {
             index: begun.growing.as_ref().map(|growing| growing.index()),
             growing: begun.growing,
             seat: begun.seat,
+            how_far_due: false,
         };
         (watching, begun.welcome)
     }
@@ -93,12 +96,22 @@ impl Watching {
     pub(super) fn grow(&mut self, index: Arc<Index>, streams: &Streams) {
         let ended = !index.grows();
         self.viewer.grow(index);
-        if ended {
+        if ended || self.how_far_due {
             self.say_how_far(streams);
         }
     }
 
-    pub(super) fn say_how_far(&mut self, streams: &Streams) {
+    /// Time has passed: the client hears how far the timeline is soon, or now when nothing came since the
+    /// last call.
+    pub(super) fn remind(&mut self, streams: &Streams) {
+        if self.how_far_due {
+            self.say_how_far(streams);
+        }
+        self.how_far_due = self.growing.is_some();
+    }
+
+    fn say_how_far(&mut self, streams: &Streams) {
+        self.how_far_due = false;
         if let Some(growing) = &self.growing {
             let live = growing.live(streams.evidence.now());
             self.viewer.say(ServerMessage::Live { live });
