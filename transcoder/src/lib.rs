@@ -45,7 +45,9 @@ mod trial;
 
 pub use compare::{Comparison, Judges, Quality, Reference, Weighed, compare, plot};
 pub use error::Error;
+pub use ladder::Effort;
 pub use live::live;
+pub use plan::Wishes;
 pub use prepare::prepare;
 pub use probe::probe;
 pub use report::Report;

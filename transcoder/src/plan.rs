@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::content::Look;
 use crate::error::Error;
-use crate::ladder::{Codec, Rung, Shape, ladder};
+use crate::ladder::{Codec, Effort, Rung, Shape, ladder};
 use crate::loudness;
 use crate::source::Source;
 use crate::store::Store;
@@ -19,9 +19,20 @@ use crate::trial;
 /// Name of the note.
 const NOTE: &str = "plan";
 /// Changes whenever the same decision would be carried out in another way.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 /// Bytes at both ends of the input by which it is known again.
 const SAMPLE: u64 = 1 << 16;
+
+/// What whoever starts a run asks for.
+#[derive(Clone, Copy, Debug)]
+pub struct Wishes {
+    /// Cores that encode at the same time.
+    pub workers: NonZero<usize>,
+    /// Whether rungs of AV1 are tried too.
+    pub av1: bool,
+    /// Processor time against bytes.
+    pub effort: Effort,
+}
 
 /// Rungs and why.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -82,8 +93,7 @@ impl Plan {
         input: &Path,
         source: &Source,
         look: Option<Look>,
-        workers: NonZero<usize>,
-        av1: bool,
+        wishes: Wishes,
     ) -> Result<Self, Error> {
         let rate = source.video.as_ref().map_or(0.0, |track| track.rate);
         #[allow(
@@ -95,13 +105,14 @@ impl Plan {
         let (rungs, tried) = match &look {
             Some(look) => {
                 let mut rungs = ladder(Shape {
+                    effort: wishes.effort,
                     class: look.class,
                     width: look.width,
                     height: look.height,
                     rate_milli,
                 });
-                rungs.retain(|rung| av1 || rung.codec == Codec::H264);
-                trial::decide(input, look, rungs, workers)?
+                rungs.retain(|rung| wishes.av1 || rung.codec == Codec::H264);
+                trial::decide(input, look, rungs, wishes.workers)?
             }
             None => (Vec::new(), Vec::new()),
         };

@@ -4,7 +4,7 @@ use millet_manifest::Kind;
 
 use crate::encode::{self, Coded, Shown};
 use crate::error::Error;
-use crate::ladder::{Rung, Tune};
+use crate::ladder::Rung;
 
 /// A stills rung shows a picture again only when this much changed, thousandths.
 const STILL_CHANGE_PERMILLE: u32 = 5;
@@ -19,12 +19,7 @@ pub(crate) fn within(
     shown: &[Shown],
 ) -> Result<Coded, Error> {
     let ms = u64::try_from(end_ms - start_ms).unwrap_or(0).max(2_000);
-    let most_bps = match (rung.kind, rung.tune) {
-        // Trials are too short to say what a camera's stills cost on average.
-        (Kind::Stills, Tune::Camera) => rung.average_bps,
-        _ => rung.most_bps,
-    };
-    let most = u64::from(most_bps) * ms / 8_000;
+    let most = u64::from(rung.most_bps) * ms / 8_000;
     let mut crf = rung.crf;
     for _ in 0..RETRIES {
         let coded = encode::encode(rung, crf, shown)?;

@@ -7,7 +7,6 @@ mod pace;
 mod progress;
 mod work;
 
-use std::num::NonZero;
 use std::path::Path;
 
 use millet_manifest::{Stage, Timeline};
@@ -16,7 +15,7 @@ use crate::content;
 use crate::error::Error;
 use crate::package;
 use crate::picture::Picture;
-use crate::plan::Plan;
+use crate::plan::{Plan, Wishes};
 use crate::report::Report;
 use crate::source::{Source, to_ms};
 use crate::store::Store;
@@ -30,16 +29,14 @@ const DECIDED: u32 = 60;
 
 /// Prepares `input` into the folder `output` and writes `timeline.json` there at the end. The folder
 /// is empty, or holds what a run of the same input left that was killed: then only what is missing
-/// is made. `workers` cores encode; with `av1`, rungs of AV1 are
-/// tried too.
+/// is made.
 ///
 /// # Errors
 /// [`Error::Bad`] when the input is to blame; everything else is a fault.
 pub fn prepare(
     input: &Path,
     output: &Path,
-    workers: NonZero<usize>,
-    av1: bool,
+    wishes: Wishes,
     report: &Report,
 ) -> Result<Timeline, Error> {
     report.step(Stage::Probe, 0);
@@ -53,13 +50,13 @@ pub fn prepare(
                 None => None,
             };
             report.step(Stage::Probe, DECIDED / 3);
-            let plan = Plan::decide(input, &source, look, workers, av1)?;
+            let plan = Plan::decide(input, &source, look, wishes)?;
             plan.note(&store)?;
             plan
         }
     };
     report.step(Stage::Probe, DECIDED);
-    let mut work = Work::begin(&source, plan, output, &store, workers, report)?;
+    let mut work = Work::begin(&source, plan, output, &store, wishes.workers, report)?;
     let source = work_through(source, &mut work)?;
     let made = work.end(source)?;
     report.step(Stage::Package, 970);

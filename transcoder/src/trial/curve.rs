@@ -71,6 +71,12 @@ impl Curve {
         }
     }
 
+    /// Must not cost more than this on average, whatever that does to its likeness.
+    #[allow(clippy::cast_precision_loss, reason = "rates are far below 2^52")]
+    pub(super) fn limit(&mut self, average_bps: u64) {
+        self.average_bps = self.average_bps.min(average_bps as f64);
+    }
+
     pub(super) fn add(&mut self, point: Point) {
         self.points.push(point);
     }
@@ -152,6 +158,7 @@ mod tests {
     use millet_manifest::Kind;
 
     use super::*;
+    use crate::ladder::Effort;
 
     fn rung(most_bps: u32) -> Rung {
         Rung {
@@ -159,6 +166,7 @@ mod tests {
             kind: Kind::Video,
             codec: Codec::H264,
             tune: Tune::Camera,
+            effort: Effort::Thorough,
             width: 854,
             height: 480,
             rate_milli: 25_000,
@@ -204,6 +212,22 @@ mod tests {
         let chosen = settle(&rung(200_000));
         assert!(chosen.average_bps <= 200_000 && chosen.ssim < 0.94);
         assert!(point(chosen.crf - 1).average_bps > 200_000);
+    }
+
+    #[test]
+    fn a_later_limit_is_kept() {
+        let mut curve = Curve::new(&rung(1_000_000));
+        while let Some(crf) = curve.next() {
+            curve.add(point(crf));
+        }
+        let before = *curve.chosen();
+        curve.limit(before.average_bps);
+        assert_eq!(curve.next(), None, "it costs no more already");
+        curve.limit(before.average_bps * 2 / 3);
+        while let Some(crf) = curve.next() {
+            curve.add(point(crf));
+        }
+        assert!(curve.chosen().average_bps <= before.average_bps * 2 / 3);
     }
 
     #[test]

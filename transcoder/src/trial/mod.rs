@@ -11,7 +11,7 @@ use std::sync::Mutex;
 use std::sync::PoisonError;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use millet_manifest::RungDecision;
+use millet_manifest::{Kind, RungDecision};
 
 use crate::content::Look;
 use crate::error::Error;
@@ -41,7 +41,8 @@ pub(crate) fn decide(
         let rungs = rungs.into_iter().filter(|rung| rung.codec == Codec::H264);
         return Ok((rungs.collect(), Vec::new()));
     }
-    let tried = side_by_side(&rungs, &stretches, workers)?;
+    let mut tried = side_by_side(&rungs, &stretches, workers)?;
+    keep_stills_below_video(&rungs, &mut tried, &stretches)?;
     let mut decisions: Vec<RungDecision> = Vec::with_capacity(rungs.len());
     let mut kept = Vec::with_capacity(rungs.len());
     for (mut rung, curve) in rungs.iter().cloned().zip(&tried) {
@@ -111,12 +112,45 @@ fn side_by_side(
     results.into_iter().map(|(_, curve)| curve).collect()
 }
 
-fn try_rung(rung: &Rung, stretches: &[Stretch]) -> Result<Curve, Error> {
-    let mut curve = Curve::new(rung);
-    let stretches = measure::prepare(rung, stretches)?;
+/// Stills are for links that carry no moving pictures: they never cost more than the cheapest of those.
+fn keep_stills_below_video(
+    rungs: &[Rung],
+    tried: &mut [Curve],
+    stretches: &[Stretch],
+) -> Result<(), Error> {
+    for (index, rung) in rungs.iter().enumerate() {
+        if rung.kind != Kind::Stills {
+            continue;
+        }
+        let videos = rungs
+            .iter()
+            .zip(tried.iter())
+            .filter(|(other, _)| other.kind == Kind::Video && other.codec == rung.codec);
+        let least_bps = videos.map(|(_, curve)| curve.chosen().average_bps).min();
+        if let Some(least_bps) = least_bps {
+            tried[index].limit(least_bps);
+            settle(rung, &mut tried[index], stretches)?;
+        }
+    }
+    Ok(())
+}
+
+/// Tries until it is known which rate factor to take.
+fn settle(rung: &Rung, curve: &mut Curve, stretches: &[Stretch]) -> Result<(), Error> {
+    let mut prepared = None;
     for _ in 0..MOST_TRIALS {
         let Some(crf) = curve.next() else { break };
-        curve.add(measure(rung, crf, &stretches)?);
+        let own = match &prepared {
+            Some(own) => own,
+            None => prepared.insert(measure::prepare(rung, stretches)?),
+        };
+        curve.add(measure(rung, crf, own)?);
     }
+    Ok(())
+}
+
+fn try_rung(rung: &Rung, stretches: &[Stretch]) -> Result<Curve, Error> {
+    let mut curve = Curve::new(rung);
+    settle(rung, &mut curve, stretches)?;
     Ok(curve)
 }

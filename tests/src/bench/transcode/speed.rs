@@ -13,42 +13,67 @@ use super::{demo, output};
 /// Runs of which the median counts.
 const RUNS: usize = 3;
 
-/// Length of the recording, seconds; of its lines depends that it gets four rungs.
-const LENGTH_S: u32 = 16;
+/// A recording of a camera and how it is encoded.
+struct Case {
+    name: &'static str,
+    /// As large as the largest rung, or much larger: then decoding and scaling weigh most.
+    size: &'static str,
+    seconds: u32,
+    quick: bool,
+}
 
-/// Times the H.264 ladder of a camera's recording.
+const CASES: [Case; 2] = [
+    Case {
+        name: "camera of 480 lines, 48 s, as lessons are made",
+        size: "854:480",
+        seconds: 48,
+        quick: false,
+    },
+    Case {
+        name: "camera of 1080 lines, 24 s, --quick",
+        size: "1920:1080",
+        seconds: 24,
+        quick: true,
+    },
+];
+
+/// Times the H.264 ladder of a camera's recordings.
 ///
 /// # Panics
 /// When a program is missing or fails.
 pub fn run() {
+    for case in &CASES {
+        time(case);
+    }
+}
+
+fn time(case: &Case) {
     let folder = tempfile::tempdir().unwrap();
     let source = folder.path().join("camera.mp4");
-    looped(
-        &demo("natural.mp4"),
-        LENGTH_S,
-        "-vf scale=854:480 -c:v libx264 -crf 20",
-        &source,
-    );
+    let encoding = format!("-vf scale={} -c:v libx264 -crf 20", case.size);
+    looped(&demo("natural.mp4"), case.seconds, &encoding, &source);
     let source = source.as_path();
-    let made = Prepared::make(source, &["--h264-only"]);
-    let rungs = rungs(&made);
+    let prepare = |workers: &str| {
+        let mut further = vec!["--h264-only", "--workers", workers];
+        further.extend(case.quick.then_some("--quick"));
+        Prepared::make(source, &further)
+    };
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let all = cores.to_string();
+    let made = prepare(&all);
+    let rungs = rungs(&made, case.quick);
     println!(
         "{:<52} {:>10} {:>10}",
-        format!("camera, {LENGTH_S} s, {} rungs with pictures", rungs.len()),
+        format!("{}, {} rungs with pictures", case.name, rungs.len()),
         "s",
         "ratio"
     );
     let row = |what: &str, seconds: f64, ratio: f64| {
         println!("{what:<52} {seconds:>10.2} {ratio:>9.2}×");
     };
-    let encoding = |workers: &str| {
-        let further = ["--h264-only", "--workers", workers];
-        Prepared::make(source, &further).encoding.as_secs_f64()
-    };
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let own = median(|| encoding(&cores.to_string()));
+    let own = median(|| prepare(&all).encoding.as_secs_f64());
     row("millet, after looking and trying", own, 1.0);
-    let one = median(|| encoding("1"));
+    let one = median(|| prepare("1").encoding.as_secs_f64());
     row("millet with one worker, in parts of all", one, one / own);
     let graph = median(|| timed(&split(source, &rungs)));
     row(
@@ -77,7 +102,8 @@ pub fn run() {
 }
 
 /// The rungs that were made, as arguments of `ffmpeg` behind `-map`.
-fn rungs(made: &Prepared) -> Vec<String> {
+fn rungs(made: &Prepared, quick: bool) -> Vec<String> {
+    let preset = if quick { "medium" } else { "veryslow" };
     let decisions = made
         .timeline
         .decision
@@ -92,10 +118,10 @@ fn rungs(made: &Prepared) -> Vec<String> {
             let crf = rung.crf;
             let encoder = match rendition.kind {
                 Kind::Video => format!(
-                    "libx264 -preset veryslow -crf {crf} -x264-params \
+                    "libx264 -preset {preset} -crf {crf} -x264-params \
                      scenecut=0:ref=5:rc-lookahead=40:psy=0:aq-mode=2"
                 ),
-                _ => format!("libx264 -preset veryslow -crf {crf} -x264-params bframes=0"),
+                _ => format!("libx264 -preset {preset} -crf {crf} -x264-params bframes=0"),
             };
             Some(format!(
                 "fps={rate},scale={width}:{height} -c:v {encoder} -g 200"
