@@ -2,6 +2,7 @@
 
 use std::io::{IsTerminal as _, Write as _};
 use std::num::NonZero;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode as ProcessCode;
 
@@ -9,7 +10,8 @@ use clap::{Parser, Subcommand};
 use millet_manifest::{ExitCode, Progress};
 use millet_transcoder::sandbox::Reach;
 use millet_transcoder::{
-    Effort, Error, Judges, Reference, Report, Wishes, compare, live, plot, prepare, probe, sandbox,
+    Asked, Effort, Error, Judges, Reference, Report, Wishes, compare, live, plot, prepare,
+    prepare_part, probe, sandbox,
 };
 
 /// Brings recordings and classes onto weak links
@@ -38,6 +40,15 @@ enum Command {
         /// Encode in about a third of the time, for about an eighth more bytes
         #[arg(long)]
         quick: bool,
+        /// A folder with the plan and segments that others made of INPUT; it is only read
+        #[arg(long, value_name = "DIR")]
+        given: Option<PathBuf>,
+        /// Make only segments with pictures that begin here or later, for another machine's run
+        #[arg(long, value_name = "MS", requires = "given")]
+        from_ms: Option<u32>,
+        /// Make only segments with pictures that begin before
+        #[arg(long, value_name = "MS", requires = "from_ms")]
+        until_ms: Option<u32>,
     },
     /// Say what INPUT is, as one line of JSON
     #[command(after_help = PROBE_EXAMPLES)]
@@ -79,7 +90,8 @@ Examples:
 
 On a terminal it draws a bar, elsewhere it writes JSON lines: progress, published, done or refused.
 OUTDIR then has timeline.json, every rendition, HLS playlists, downloads and pictures. A run that was
-killed goes on in the same OUTDIR. It ends with 0 when all is there, with 2 when INPUT is to blame.";
+killed goes on in the same OUTDIR. Other machines may make parts of it meanwhile: what they find in their
+OUTDIR goes into the folder that --given names. It ends with 0 when all is there, with 2 when INPUT is to blame.";
 
 const PROBE_EXAMPLES: &str = "\
 Examples:
@@ -112,18 +124,30 @@ fn main() -> ProcessCode {
             workers,
             h264_only,
             quick,
+            given,
+            from_ms,
+            until_ms,
         } => {
             let cores = std::thread::available_parallelism().unwrap_or(NonZero::<usize>::MIN);
-            let wishes = Wishes {
-                workers: workers.unwrap_or(cores),
-                av1: !h264_only,
-                effort: if quick {
-                    Effort::Quick
-                } else {
-                    Effort::Thorough
-                },
+            let effort = match quick {
+                true => Effort::Quick,
+                false => Effort::Thorough,
             };
-            prepare_one(&input, &outdir, wishes)
+            let asked = Asked {
+                wishes: Wishes {
+                    workers: workers.unwrap_or(cores),
+                    av1: !h264_only,
+                    effort,
+                },
+                given: given.as_deref(),
+            };
+            match from_ms {
+                Some(from_ms) => {
+                    let until_ms = until_ms.map_or(i64::MAX, i64::from);
+                    make_part(&input, &outdir, i64::from(from_ms)..until_ms, &asked)
+                }
+                None => prepare_one(&input, &outdir, &asked),
+            }
         }
         Command::Probe { input } => probe_one(&input),
         Command::Compare {
@@ -141,11 +165,15 @@ fn main() -> ProcessCode {
     ProcessCode::from(code.0)
 }
 
-fn prepare_one(input: &Path, output: &Path, wishes: Wishes) -> ExitCode {
+fn prepare_one(input: &Path, output: &Path, asked: &Asked<'_>) -> ExitCode {
     let for_people = std::io::stdout().is_terminal();
     let report = Report::new(for_people);
-    let done = sandbox::enter(Reach::Files { input, output })
-        .and_then(|()| prepare(input, output, wishes, &report));
+    let reach = Reach::Files {
+        input,
+        output,
+        given: asked.given,
+    };
+    let done = sandbox::enter(reach).and_then(|()| prepare(input, output, asked, &report));
     match done {
         Ok(timeline) => {
             report.line(&Progress::Done {
@@ -159,14 +187,38 @@ fn prepare_one(input: &Path, output: &Path, wishes: Wishes) -> ExitCode {
             }
             ExitCode::DONE
         }
-        Err(error) => {
-            let code = complain(&error);
-            if let Error::Bad { reason, sentence } = error {
-                report.line(&Progress::Refused { reason, sentence });
-            }
-            code
-        }
+        Err(error) => refuse(error, &report),
     }
+}
+
+fn make_part(input: &Path, output: &Path, part: Range<i64>, asked: &Asked<'_>) -> ExitCode {
+    let report = Report::new(std::io::stdout().is_terminal());
+    let reach = Reach::Files {
+        input,
+        output,
+        given: asked.given,
+    };
+    let done = sandbox::stand_back()
+        .and_then(|()| sandbox::enter(reach))
+        .and_then(|()| prepare_part(input, output, part, asked, &report));
+    match done {
+        Ok(made) => {
+            report.line(&Progress::Done {
+                duration_ms: made.duration_ms,
+                bytes: made.bytes,
+            });
+            ExitCode::DONE
+        }
+        Err(error) => refuse(error, &report),
+    }
+}
+
+fn refuse(error: Error, report: &Report) -> ExitCode {
+    let code = complain(&error);
+    if let Error::Bad { reason, sentence } = error {
+        report.line(&Progress::Refused { reason, sentence });
+    }
+    code
 }
 
 fn probe_one(input: &Path) -> ExitCode {

@@ -10,8 +10,8 @@ use millet_manifest::{
 use crate::captions::Captions;
 use crate::compare::peak;
 use crate::error::Error;
+use crate::finished::Encoded;
 use crate::resample::RATE;
-use crate::segments::Encoded;
 use crate::sounding::Sounded;
 use crate::store::Store;
 use crate::{download, hls};

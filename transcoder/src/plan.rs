@@ -5,7 +5,7 @@ use std::io::{Read as _, Seek as _, SeekFrom};
 use std::num::NonZero;
 use std::path::Path;
 
-use millet_manifest::{Content, Decision, TitleClass};
+use millet_manifest::{Content, Decision, PLAN_FILE, PlanHead, TitleClass};
 use serde::{Deserialize, Serialize};
 
 use crate::content::Look;
@@ -14,10 +14,9 @@ use crate::ladder::{Codec, Effort, Rung, Shape, ladder};
 use crate::loudness;
 use crate::source::Source;
 use crate::store::Store;
+use crate::sum::sum;
 use crate::trial;
 
-/// Name of the note.
-const NOTE: &str = "plan";
 /// Changes whenever the same decision would be carried out in another way.
 const VERSION: u32 = 2;
 /// Bytes at both ends of the input by which it is known again.
@@ -39,6 +38,9 @@ pub struct Wishes {
 pub(crate) struct Plan {
     version: u32,
     input: Input,
+    /// For who shares the work out.
+    #[serde(flatten)]
+    head: PlanHead,
     pub(crate) rungs: Vec<Rung>,
     /// As displayed.
     pub(crate) size: (u32, u32),
@@ -50,7 +52,7 @@ pub(crate) struct Plan {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Input {
     bytes: u64,
-    /// FNV-1a of its ends: not against forgery, which would harm the forger's own lesson alone.
+    /// Sum of its ends.
     sample: u64,
 }
 
@@ -64,28 +66,40 @@ impl Input {
             file.seek(SeekFrom::Start((bytes - SAMPLE).max(SAMPLE)))?;
             file.take(SAMPLE).read_to_end(&mut ends)?;
         }
-        let sample = ends.iter().fold(0xcbf2_9ce4_8422_2325, |hash: u64, byte| {
-            (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
-        });
-        Ok(Self { bytes, sample })
+        Ok(Self {
+            bytes,
+            sample: sum(&ends),
+        })
     }
 }
 
 impl Plan {
-    /// The plan of an earlier run of the same input; what others left is forgotten.
+    /// The plan that others carry out as well, or that of an earlier run, if it is of the same input.
+    /// What was left by another plan is forgotten.
     pub(crate) fn found(store: &Store, input: &Path) -> Result<Option<Self>, Error> {
         let input = Input::of(input)?;
-        let noted: Option<Self> = store.noted(NOTE);
-        let plan = noted.filter(|plan| plan.version == VERSION && plan.input == input);
-        if plan.is_none() {
-            store.forget()?;
+        let fits = |plan: &Self| plan.version == VERSION && plan.input == input;
+        let own = store.noted(PLAN_FILE).filter(fits);
+        let given = store.given(PLAN_FILE).filter(fits);
+        if own.is_some() && (given.is_none() || given == own) {
+            return Ok(own);
         }
-        Ok(plan)
+        store.forget()?;
+        if let Some(given) = &given {
+            given.note(store)?;
+        }
+        Ok(given)
+    }
+
+    /// By what records tell which plan they belong to.
+    pub(crate) fn sum(&self) -> Result<u64, Error> {
+        let json = serde_json::to_vec(self).map_err(|error| Error::Fault(error.to_string()))?;
+        Ok(sum(&json))
     }
 
     /// Keeps the plan for a later run.
     pub(crate) fn note(&self, store: &Store) -> Result<(), Error> {
-        store.note(NOTE, self)
+        store.note(PLAN_FILE, self)
     }
 
     /// Decides.
@@ -119,6 +133,10 @@ impl Plan {
         Ok(Self {
             version: VERSION,
             input: Input::of(input)?,
+            head: PlanHead {
+                announced_ms: u64::try_from(source.announced_ms).unwrap_or(0),
+                has_pictures: !rungs.is_empty(),
+            },
             rungs,
             size: look.map_or((0, 0), |look| (look.width, look.height)),
             interlaced: look.is_some_and(|look| look.interlaced),

@@ -64,6 +64,9 @@ const FORBIDDEN: &[libc::c_long] = &[
     libc::SYS_memfd_create,
 ];
 
+/// Niceness of work that is done for another machine.
+const STAND_BACK: libc::c_int = 15;
+
 /// The flag of a call that makes a thread.
 const CLONE_THREAD: u64 = libc::CLONE_THREAD as u64;
 
@@ -95,12 +98,14 @@ const OPENING: &[libc::c_long] = &[
 /// What a process may reach besides computing and the pipes that it was given.
 #[derive(Clone, Copy, Debug)]
 pub enum Reach<'a> {
-    /// One file to read, one folder to write into.
+    /// One file to read, one folder to write into, perhaps one to read from.
     Files {
         /// To be read.
         input: &'a Path,
         /// Everything below may be written.
         output: &'a Path,
+        /// What lies below may be read, also what is put there later.
+        given: Option<&'a Path>,
     },
     /// Files to read.
     Inputs(&'a [&'a Path]),
@@ -121,6 +126,19 @@ pub fn enter(reach: Reach<'_>) -> Result<(), Error> {
     raw::bound_allocations(limits::LARGEST_ALLOCATION);
     files(reach)?;
     calls(reach)
+}
+
+/// Lets everything else on this machine go first: for work that is done for another one.
+///
+/// # Errors
+/// When the system refuses.
+pub fn stand_back() -> Result<(), Error> {
+    // SAFETY: sets a number of this process; the arguments are plain numbers.
+    let set = unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, STAND_BACK) };
+    if set != 0 {
+        return Err(std::io::Error::last_os_error().into());
+    }
+    Ok(())
 }
 
 /// Kills this process when its parent dies, also when that happened a moment ago.
@@ -189,16 +207,18 @@ fn files(reach: Reach<'_>) -> Result<(), Error> {
         .map_err(|error| fault(&error))?
         .create()
         .map_err(|error| fault(&error))?;
-    let single;
-    let (inputs, output): (&[&Path], Option<&Path>) = match reach {
-        Reach::Files { input, output } => {
-            single = [input];
-            (&single, Some(output))
-        }
-        Reach::Inputs(inputs) => (inputs, None),
-        Reach::Pipes => (&[], None),
+    let (inputs, output): (Vec<&Path>, Option<&Path>) = match reach {
+        Reach::Files {
+            input,
+            output,
+            given,
+        } => ([input].into_iter().chain(given).collect(), Some(output)),
+        Reach::Inputs(inputs) => (inputs.to_vec(), None),
+        Reach::Pipes => (Vec::new(), None),
     };
-    let readable = inputs.iter().map(|path| (*path, AccessFs::ReadFile.into()));
+    let readable = inputs
+        .into_iter()
+        .map(|path| (path, AccessFs::ReadFile.into()));
     let writable = output.map(|path| (path, AccessFs::from_all(abi)));
     for (path, access) in readable.chain(writable) {
         let file = PathFd::new(path).map_err(|error| fault(&error))?;

@@ -3,19 +3,19 @@
 //! A picture is scaled from size to size, each from the next larger one, once for all rungs of a size.
 
 use std::num::NonZero;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-
-use millet_manifest::Segment;
+use std::ops::Range;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::boxes::{self, Track};
 use crate::encode::{Shown, chunk_starts, scale};
 use crate::error::Error;
+use crate::finished::{Encoded, Finished, Part, Told};
 use crate::fragments::{Form, part, reordered};
 use crate::ladder::Rung;
 use crate::picture::Picture;
 use crate::pool::{Held, Pool, Tasks};
 use crate::rung::{paced, within};
-use crate::store::{Record, Store};
+use crate::store::Store;
 
 /// Pictures that wait to be encoded take no more than this, bytes, and one segment more.
 const MOST_WAITING: u64 = 160 << 20;
@@ -41,58 +41,59 @@ pub(crate) struct Whole {
     pub(crate) pictures: Vec<Shown>,
 }
 
-/// What was made of one rung.
-pub(crate) struct Encoded {
-    pub(crate) rung: Rung,
-    pub(crate) codec: String,
-    pub(crate) init_bytes: u64,
-    pub(crate) segments: Vec<Segment>,
+/// What is to be made.
+pub(crate) struct Order {
+    /// From the fewest bytes to the most.
+    pub(crate) rungs: Vec<Rung>,
+    /// Sum of the plan.
+    pub(crate) plan: u64,
+    /// Only segments that begin within, milliseconds.
+    pub(crate) part: Range<i64>,
 }
-
-/// A finished segment of a rung, told as it is made.
-pub(crate) type Told = Box<dyn Fn(&Rung, usize, &Segment) + Send + Sync>;
 
 struct Job {
     /// Rungs of one size together, from the largest size down.
     sizes: Vec<Vec<usize>>,
     rungs: Vec<Rung>,
     store: Store,
-    made: Mutex<Vec<Vec<Option<Record>>>>,
+    finished: Finished,
     /// Init segment of each rung, once it is written; every segment has the same.
     inits: Mutex<Vec<Option<Vec<u8>>>>,
-    told: Told,
 }
 
 /// All rungs with pictures.
 pub(crate) struct Segments {
     pool: Pool,
     job: Arc<Job>,
+    part: Range<i64>,
     count: usize,
+    end_ms: i64,
 }
 
 impl Segments {
-    /// `rungs` from the fewest bytes to the most.
     pub(crate) fn start(
-        rungs: Vec<Rung>,
+        order: Order,
         store: &Store,
         workers: NonZero<usize>,
         told: Told,
     ) -> Result<Self, Error> {
+        let Order { rungs, plan, part } = order;
         for rung in &rungs {
             store.begin(&rung.id)?;
         }
         let job = Job {
             sizes: by_size(&rungs),
-            made: Mutex::new(vec![Vec::new(); rungs.len()]),
+            finished: Finished::new(store, plan, rungs.len(), told),
             inits: Mutex::new(vec![None; rungs.len()]),
             rungs,
             store: store.clone(),
-            told,
         };
         Ok(Self {
             pool: Pool::start(workers)?,
             job: Arc::new(job),
+            part,
             count: 0,
+            end_ms: 0,
         })
     }
 
@@ -101,24 +102,23 @@ impl Segments {
         let index = self.count;
         self.count += 1;
         let times = (whole.start_ms, whole.end_ms);
-        let mut missing = false;
-        {
-            let mut made = self.job.made();
-            for (rung, made) in self.job.rungs.iter().zip(made.iter_mut()) {
-                let found = self.job.store.found(&rung.id, index, times);
-                match &found {
-                    Some(record) => (self.job.told)(rung, index, &record.segment),
-                    None => missing = true,
-                }
-                made.push(found);
-            }
+        self.end_ms = whole.end_ms;
+        if !self.part.contains(&whole.start_ms) {
+            self.job.finished.skip();
+            return Ok(());
         }
-        if missing {
+        let job = &self.job;
+        if !job.finished.begin(&job.rungs, index, times)? {
             let tasks = self.pool.tasks();
             let sized = Arc::new(Sized::new(tasks, whole.pictures));
-            self.job.clone().step(tasks, index, times, 0, &sized);
+            job.clone().step(tasks, index, times, 0, &sized);
         }
         self.pool.wait_below(MOST_WAITING)
+    }
+
+    /// Whether everything that is to be made was handed over.
+    pub(crate) fn is_over(&self) -> bool {
+        self.end_ms >= self.part.end
     }
 
     /// Of every rung.
@@ -126,16 +126,16 @@ impl Segments {
         self.job.rungs.iter().map(|rung| rung.id.clone()).collect()
     }
 
+    /// Waits for the last segment of a part.
+    pub(crate) fn finish_part(self) -> Result<Part, Error> {
+        self.pool.finish()?;
+        Ok(self.job.finished.part())
+    }
+
     /// Waits for the last segment.
     pub(crate) fn finish(self) -> Result<Vec<Encoded>, Error> {
         self.pool.finish()?;
-        let made = std::mem::take(&mut *self.job.made());
-        self.job
-            .rungs
-            .iter()
-            .zip(made)
-            .map(|(rung, records)| Encoded::join(rung.clone(), records))
-            .collect()
+        self.job.finished.join(&self.job.rungs)
     }
 }
 
@@ -168,10 +168,6 @@ impl Sized {
 }
 
 impl Job {
-    fn made(&self) -> MutexGuard<'_, Vec<Vec<Option<Record>>>> {
-        self.made.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// Queues the rungs of one size, and the scaling to the next one.
     fn step(
         self: Arc<Self>,
@@ -182,7 +178,7 @@ impl Job {
         sized: &Arc<Sized>,
     ) {
         for rung in &self.sizes[size] {
-            if self.made()[*rung][index].is_some() {
+            if self.finished.has(*rung, index) {
                 continue;
             }
             let (job, sized, rung) = (self.clone(), sized.clone(), *rung);
@@ -223,6 +219,10 @@ impl Job {
         pictures: &[Shown],
     ) -> Result<(), Error> {
         let place = &self.rungs[rung];
+        // Another machine may have been quicker since the segment was handed over.
+        if self.finished.accept((rung, place), index, times)? {
+            return Ok(());
+        }
         let pictures = paced(place, pictures);
         let coded = within(place, times, &pictures)?;
         let starts = chunk_starts(&pictures);
@@ -239,15 +239,8 @@ impl Job {
         self.init(rung, &init)?;
         let (bytes, chunks) = (&parted.bytes, parted.chunks);
         let segment = self.store.segment(&place.id, index, times, bytes, chunks)?;
-        let record = Record {
-            codec: coded.codec,
-            init_bytes: init.len() as u64,
-            segment,
-        };
-        self.store.finished(&place.id, index, &record)?;
-        (self.told)(place, index, &record.segment);
-        self.made()[rung][index] = Some(record);
-        Ok(())
+        let made = (coded.codec, segment);
+        self.finished.note((rung, place), index, made, &init)
     }
 }
 
@@ -267,32 +260,5 @@ impl Job {
                 Ok(())
             }
         }
-    }
-}
-
-impl Encoded {
-    fn join(rung: Rung, records: Vec<Option<Record>>) -> Result<Self, Error> {
-        let missing = || Error::Fault(format!("a segment of {} is missing", rung.id));
-        let records: Vec<Record> = records
-            .into_iter()
-            .collect::<Option<_>>()
-            .ok_or_else(missing)?;
-        let first = records.first().ok_or_else(missing)?;
-        let (codec, init_bytes) = (first.codec.clone(), first.init_bytes);
-        if records
-            .iter()
-            .any(|r| (&r.codec, r.init_bytes) != (&codec, init_bytes))
-        {
-            let id = &rung.id;
-            return Err(Error::Fault(format!(
-                "segments of {id} do not fit together"
-            )));
-        }
-        Ok(Self {
-            rung,
-            codec,
-            init_bytes,
-            segments: records.into_iter().map(|record| record.segment).collect(),
-        })
     }
 }

@@ -1,40 +1,37 @@
-//! Finished segments on disk, so that a run that is killed loses only what it was encoding.
+//! Finished segments on disk, so that a run that is killed loses only what it was encoding, and so
+//! that other machines can make some of them.
 //!
 //! A segment's file stands at its final place under its final name only once it is whole; a record
 //! beside it, in the folder `work`, says what it holds. The folder goes when everything is done.
+//! What others made lies in the same order in a folder that is only read.
 
 use std::fs::File;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-use millet_manifest::{Chunk, FileRef, Segment};
+use millet_manifest::{Chunk, FileRef, Record, Segment, WORK_FOLDER};
+use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
+use crate::sum::sum;
 
-/// Name of the folder with what is only needed until everything is done.
-const WORK: &str = "work";
+/// Largest segment that is taken from others, bytes.
+const MOST_GIVEN: u64 = 64 << 20;
 
-/// What is known of a finished segment.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Record {
-    pub(crate) codec: String,
-    pub(crate) init_bytes: u64,
-    pub(crate) segment: Segment,
-}
-
-/// The output folder.
+/// The output folder, and where others put what they made.
 #[derive(Clone, Debug)]
 pub(crate) struct Store {
     output: PathBuf,
+    given: Option<PathBuf>,
 }
 
 impl Store {
-    pub(crate) fn open(output: &Path) -> Result<Self, Error> {
-        std::fs::create_dir_all(output.join(WORK))?;
+    pub(crate) fn open(output: &Path, given: Option<&Path>) -> Result<Self, Error> {
+        std::fs::create_dir_all(output.join(WORK_FOLDER))?;
         Ok(Self {
             output: output.to_owned(),
+            given: given.map(Path::to_owned),
         })
     }
 
@@ -57,20 +54,24 @@ impl Store {
     /// Writes a note for a later run.
     pub(crate) fn note<T: Serialize>(&self, name: &str, what: &T) -> Result<(), Error> {
         let json = serde_json::to_vec(what).map_err(|error| Error::Fault(error.to_string()))?;
-        self.put(&format!("{WORK}/{name}.json"), &json)?;
-        self.sync(WORK)
+        self.put(&format!("{WORK_FOLDER}/{name}"), &json)?;
+        self.sync(WORK_FOLDER)
     }
 
     /// Reads a note of an earlier run; what cannot be read was not finished.
     pub(crate) fn noted<T: DeserializeOwned>(&self, name: &str) -> Option<T> {
-        let path = self.output.join(format!("{WORK}/{name}.json"));
-        serde_json::from_slice(&std::fs::read(path).ok()?).ok()
+        noted(&self.output, name)
+    }
+
+    /// Reads a note of others.
+    pub(crate) fn given<T: DeserializeOwned>(&self, name: &str) -> Option<T> {
+        noted(self.given.as_deref()?, name)
     }
 
     /// Forgets everything that an earlier run left for a later one.
     pub(crate) fn forget(&self) -> Result<(), Error> {
-        std::fs::remove_dir_all(self.output.join(WORK))?;
-        std::fs::create_dir_all(self.output.join(WORK))?;
+        std::fs::remove_dir_all(self.output.join(WORK_FOLDER))?;
+        std::fs::create_dir_all(self.output.join(WORK_FOLDER))?;
         Ok(())
     }
 
@@ -98,7 +99,7 @@ impl Store {
         bytes: &[u8],
         chunks: Vec<Chunk>,
     ) -> Result<Segment, Error> {
-        let file = format!("{rendition}/{index:05}.m4s");
+        let file = Record::media(rendition, index);
         self.put(&file, bytes)?;
         Ok(Segment {
             start_ms: u64::try_from(start_ms).unwrap_or(0),
@@ -117,37 +118,58 @@ impl Store {
         record: &Record,
     ) -> Result<(), Error> {
         self.sync(rendition)?;
-        self.note(&format!("{rendition}.{index:05}"), record)
+        self.note(&Record::file(rendition, index), record)
     }
 
-    /// The record of a segment that an earlier run finished, if it lies between the same times and
-    /// its file is whole.
-    pub(crate) fn found(
+    /// The record of a segment that an earlier run finished, if it was made by the same plan, lies
+    /// between the same times and its file is whole.
+    pub(crate) fn found(&self, rendition: &str, index: usize, sought: Sought) -> Option<Record> {
+        let record: Record = self.noted(&Record::file(rendition, index))?;
+        let fits = self.fits(&record, rendition, index, sought);
+        (fits && is_whole(&self.output, &record.segment)).then_some(record)
+    }
+
+    /// The same of a segment that others made: it is put in place as if it were our own.
+    pub(crate) fn accept(
         &self,
         rendition: &str,
         index: usize,
-        (start_ms, end_ms): (i64, i64),
-    ) -> Option<Record> {
-        let record: Record = self.noted(&format!("{rendition}.{index:05}"))?;
+        sought: Sought,
+    ) -> Result<Option<Record>, Error> {
+        let Some(given) = &self.given else {
+            return Ok(None);
+        };
+        let record: Option<Record> = noted(given, &Record::file(rendition, index));
+        let record = record.filter(|record| {
+            record.segment.bytes <= MOST_GIVEN
+                && self.fits(record, rendition, index, sought)
+                && is_whole(given, &record.segment)
+        });
+        if let Some(record) = &record {
+            let file = &record.segment.file;
+            self.put(file, &std::fs::read(given.join(file))?)?;
+            self.finished(rendition, index, record)?;
+        }
+        Ok(record)
+    }
+
+    /// Whether the record is of this segment and goes with our init segment.
+    fn fits(&self, record: &Record, rendition: &str, index: usize, sought: Sought) -> bool {
         let segment = &record.segment;
-        let times = (
-            i64::try_from(segment.start_ms).ok()?,
-            i64::try_from(segment.start_ms + segment.duration_ms).ok()?,
-        );
-        let name = format!("{rendition}/{index:05}.m4s");
-        let bytes = std::fs::metadata(self.output.join(&name)).ok()?.len();
-        let init = self.output.join(format!("{rendition}/init.mp4"));
-        let init_bytes = std::fs::metadata(init).ok()?.len();
-        let whole = times == (start_ms, end_ms)
-            && segment.file == name
-            && segment.bytes == bytes
-            && record.init_bytes == init_bytes;
-        whole.then_some(record)
+        let start = i64::try_from(segment.start_ms);
+        let end = i64::try_from(segment.start_ms.saturating_add(segment.duration_ms));
+        let init = || std::fs::read(self.output.join(format!("{rendition}/init.mp4")));
+        record.plan == sought.plan
+            && (start, end) == (Ok(sought.start_ms), Ok(sought.end_ms))
+            && record.check(rendition, index).is_ok()
+            && init().is_ok_and(|init| {
+                record.init_bytes == init.len() as u64 && record.init_sum == sum(&init)
+            })
     }
 
     /// Init segment and segments in one file, as a player appends them; for the downloads.
     pub(crate) fn joined(&self, rendition: &str, segments: &[Segment]) -> Result<PathBuf, Error> {
-        let path = self.output.join(format!("{WORK}/{rendition}.mp4"));
+        let path = self.output.join(format!("{WORK_FOLDER}/{rendition}.mp4"));
         let mut whole = File::create(&path)?;
         let init = format!("{rendition}/init.mp4");
         let files = segments.iter().map(|segment| segment.file.as_str());
@@ -164,38 +186,99 @@ impl Store {
 
     /// Removes what is only needed until everything is done.
     pub(crate) fn close(&self) -> Result<(), Error> {
-        Ok(std::fs::remove_dir_all(self.output.join(WORK))?)
+        Ok(std::fs::remove_dir_all(self.output.join(WORK_FOLDER))?)
     }
+}
+
+/// Which segment is looked for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Sought {
+    /// Sum of the plan.
+    pub(crate) plan: u64,
+    pub(crate) start_ms: i64,
+    pub(crate) end_ms: i64,
+}
+
+fn noted<T: DeserializeOwned>(folder: &Path, name: &str) -> Option<T> {
+    let path = folder.join(WORK_FOLDER).join(name);
+    serde_json::from_slice(&std::fs::read(path).ok()?).ok()
+}
+
+fn is_whole(folder: &Path, segment: &Segment) -> bool {
+    std::fs::metadata(folder.join(&segment.file)).is_ok_and(|file| file.len() == segment.bytes)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    const SOUGHT: Sought = Sought {
+        plan: 7,
+        start_ms: 2_000,
+        end_ms: 6_000,
+    };
+
+    /// A folder in which the segment that is sought is finished.
+    fn finished(folder: &Path) -> (Store, Record) {
+        let store = Store::open(folder, None).unwrap();
+        store.begin("v240").unwrap();
+        let init = store.init("v240", b"init").unwrap();
+        let chunk = Chunk {
+            offset: 0,
+            bytes: 5,
+            start_ms: 2_000,
+            duration_ms: 4_000,
+            keyframe: true,
+        };
+        let times = (SOUGHT.start_ms, SOUGHT.end_ms);
+        let segment = store.segment("v240", 1, times, b"media", vec![chunk]);
+        let record = Record {
+            plan: SOUGHT.plan,
+            codec: "avc1.64000d".into(),
+            init_bytes: init.bytes,
+            init_sum: sum(b"init"),
+            segment: segment.unwrap(),
+        };
+        assert_eq!(store.found("v240", 1, SOUGHT), None);
+        store.finished("v240", 1, &record).unwrap();
+        (store, record)
+    }
+
     #[test]
     fn a_finished_segment_is_found_again_and_a_damaged_one_is_not() {
         let folder = tempfile::tempdir().unwrap();
-        let store = Store::open(folder.path()).unwrap();
-        store.begin("v240").unwrap();
-        let init = store.init("v240", b"init").unwrap();
-        let times = (2_000, 6_000);
-        let segment = store.segment("v240", 1, times, b"media", vec![]).unwrap();
-        let record = Record {
-            codec: "avc1.64000d".into(),
-            init_bytes: init.bytes,
-            segment,
+        let (_, record) = finished(folder.path());
+        let again = Store::open(folder.path(), None).unwrap();
+        assert_eq!(again.found("v240", 1, SOUGHT), Some(record.clone()));
+        assert_eq!(again.found("v240", 2, SOUGHT), None);
+        let later = Sought {
+            end_ms: 6_001,
+            ..SOUGHT
         };
-        assert_eq!(store.found("v240", 1, times), None);
-        store.finished("v240", 1, &record).unwrap();
-        let again = Store::open(folder.path()).unwrap();
-        assert_eq!(again.found("v240", 1, times), Some(record.clone()));
-        assert_eq!(again.found("v240", 1, (2_000, 6_001)), None);
-        assert_eq!(again.found("v240", 2, times), None);
+        assert_eq!(again.found("v240", 1, later), None);
+        let other_plan = Sought { plan: 8, ..SOUGHT };
+        assert_eq!(again.found("v240", 1, other_plan), None);
         std::fs::write(folder.path().join("v240/00001.m4s"), b"med").unwrap();
-        assert_eq!(again.found("v240", 1, times), None);
+        assert_eq!(again.found("v240", 1, SOUGHT), None);
         let whole = again.joined("v240", &[record.segment]).unwrap();
         assert_eq!(std::fs::read(whole).unwrap(), b"initmed");
         again.close().unwrap();
-        assert_eq!(again.noted::<Record>("v240.00001"), None);
+        assert_eq!(again.noted::<Record>("v240.00001.json"), None);
+    }
+
+    #[test]
+    fn what_others_made_is_taken_only_where_it_fits() {
+        let (given, own) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let (_, record) = finished(given.path());
+        let store = Store::open(own.path(), Some(given.path())).unwrap();
+        store.begin("v240").unwrap();
+        assert_eq!(store.accept("v240", 1, SOUGHT).unwrap(), None, "no init");
+        store.init("v240", b"itin").unwrap();
+        assert_eq!(store.accept("v240", 1, SOUGHT).unwrap(), None, "another");
+        store.init("v240", b"init").unwrap();
+        assert_eq!(store.accept("v240", 2, SOUGHT).unwrap(), None);
+        let taken = store.accept("v240", 1, SOUGHT).unwrap();
+        assert_eq!(taken, Some(record.clone()));
+        assert_eq!(store.found("v240", 1, SOUGHT), Some(record));
     }
 }

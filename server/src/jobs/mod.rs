@@ -7,6 +7,7 @@ pub mod adopt;
 pub mod figures;
 pub mod node;
 pub mod prepared;
+pub mod shares;
 pub mod store;
 #[cfg(test)]
 mod tests;

@@ -25,7 +25,7 @@ use crate::uploads::receive::Receiver;
 use crate::uploads::{NewUpload, sweep};
 
 /// What the stand-in writes: one audio rendition of one segment.
-const TIMELINE: &str = r#"{"version":1,"duration_ms":2000,"content":"audio_only","cuts_ms":[0],
+pub(super) const TIMELINE: &str = r#"{"version":1,"duration_ms":2000,"content":"audio_only","cuts_ms":[0],
 "renditions":[{"id":"opus16","kind":"audio","codec":"opus","width":0,"height":0,
 "frame_rate_milli":0,"sample_rate":48000,"channels":1,"average_bps":20,"peak_bps":20,
 "init":{"file":"opus16/init.mp4","bytes":4},"segments":[{"start_ms":0,"duration_ms":2000,
@@ -34,16 +34,16 @@ const TIMELINE: &str = r#"{"version":1,"duration_ms":2000,"content":"audio_only"
 "downloads":[],"source":{"container":"wav","video_codec":null,"audio_codec":"pcm_s16le",
 "width":0,"height":0,"bytes":9}}"#;
 
-struct Bench {
-    context: Context,
+pub(super) struct Bench {
+    pub(super) context: Context,
     clock: Arc<AtomicI64>,
-    folder: tempfile::TempDir,
+    pub(super) folder: tempfile::TempDir,
     lesson: InLesson<Teacher>,
     _database: Option<tempfile::TempDir>,
 }
 
 impl Bench {
-    async fn each() -> Vec<Self> {
+    pub(super) async fn each() -> Vec<Self> {
         let mut all = Vec::new();
         for (db, database) in both().await {
             let folder = tempfile::tempdir().unwrap();
@@ -73,7 +73,7 @@ impl Bench {
         all
     }
 
-    fn transcoder(&self, script: &str) {
+    pub(super) fn transcoder(&self, script: &str) {
         // A new file each time: a program that runs cannot be written over.
         let fresh = self.folder.path().join("transcoder.new");
         std::fs::write(&fresh, format!("#!/bin/sh\nset -e\n{script}\n")).unwrap();
@@ -105,7 +105,7 @@ JSON
     }
 
     /// Uploads a file of more than two parts.
-    async fn upload(&self) -> UploadId {
+    pub(super) async fn upload(&self) -> UploadId {
         let content: Vec<u8> = (0..2_500_000_u32).map(|i| (i % 253) as u8).collect();
         std::fs::write(self.folder.path().join("expected"), &content).unwrap();
         let receiver = self.receiver();
@@ -117,12 +117,12 @@ JSON
         upload.id
     }
 
-    fn pass(&self, time: Duration) {
+    pub(super) fn pass(&self, time: Duration) {
         let ms = i64::try_from(time.as_millis()).unwrap();
         self.clock.fetch_add(ms, Ordering::SeqCst);
     }
 
-    fn work(&self) -> PathBuf {
+    pub(super) fn work(&self) -> PathBuf {
         self.folder.path().join("work")
     }
 
@@ -132,7 +132,7 @@ JSON
             .unwrap()
     }
 
-    async fn claim(&self, owner: &str) -> Option<Lease> {
+    pub(super) async fn claim(&self, owner: &str) -> Option<Lease> {
         let mut transaction = self.context.db.write().await.unwrap();
         let now = self.context.clock.now();
         let lease = store::claim(&mut transaction, owner, now).await.unwrap();
@@ -140,7 +140,7 @@ JSON
         lease
     }
 
-    async fn status(&self) -> Status {
+    pub(super) async fn status(&self) -> Status {
         let mut connection = self.context.db.read().await.unwrap();
         let lesson: LessonId = self.lesson.lesson();
         let job = store::latest_of_lesson(&mut connection, lesson)
@@ -149,14 +149,14 @@ JSON
         job.unwrap().status
     }
 
-    async fn count(&self, sql: &'static str) -> i64 {
+    pub(super) async fn count(&self, sql: &'static str) -> i64 {
         let mut connection = self.context.db.read().await.unwrap();
         let row = sqlx::query(sql).fetch_one(&mut *connection).await.unwrap();
         row.try_get(0).unwrap()
     }
 
     /// Every object that is stored, by its key.
-    fn objects(&self) -> Vec<String> {
+    pub(super) fn objects(&self) -> Vec<String> {
         fn walk(folder: &Path, prefix: &str, found: &mut Vec<String>) {
             for entry in std::fs::read_dir(folder).unwrap() {
                 let entry = entry.unwrap();

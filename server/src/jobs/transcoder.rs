@@ -1,6 +1,7 @@
 //! Runs the transcoder as a child process. It handles hostile files, so nothing it says or writes
 //! is trusted: lines, times and sizes are bounded here.
 
+use std::ffi::OsString;
 use std::path::Path;
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
@@ -10,6 +11,7 @@ use tokio::io::{AsyncBufReadExt as _, AsyncRead, AsyncReadExt as _, BufReader};
 use tokio::process::{Child, Command};
 use tokio::sync::watch;
 
+use super::shares::Stretch;
 use super::{Setback, Step};
 
 /// Longest run, working or waiting: a lecture of several hours on a small machine.
@@ -22,6 +24,8 @@ const STDERR_TAIL: usize = 4 * 1024;
 const LONGEST_SENTENCE: usize = 300;
 /// Share of the whole job, in thousandths, that the transcoder's own 1000 stand for.
 pub const SHARE: i64 = 950;
+/// Word for the stage in which renditions are made; what they are is decided then.
+pub const ENCODING: &str = "encode";
 /// The only parts of the environment that the child sees: no passwords, no keys.
 const ENVIRONMENT: [&str; 4] = ["PATH", "LD_LIBRARY_PATH", "RUST_LOG", "RUST_BACKTRACE"];
 
@@ -34,6 +38,32 @@ pub struct Tool<'a> {
     pub av1: bool,
     /// When the child is killed, usually [`LONGEST_RUN`].
     pub within: Duration,
+    /// A folder with what other nodes made of the same input.
+    pub given: Option<&'a Path>,
+    /// Only segments with pictures of this stretch, for another node.
+    pub stretch: Option<Stretch>,
+}
+
+impl Tool<'_> {
+    fn options(&self) -> Vec<OsString> {
+        let mut options: Vec<OsString> = Vec::new();
+        if !self.av1 {
+            options.push("--h264-only".into());
+        }
+        if let Some(given) = self.given {
+            options.extend(["--given".into(), given.into()]);
+        }
+        if let Some(stretch) = self.stretch {
+            options.extend(["--from-ms".into(), stretch.from_ms.to_string().into()]);
+            let until = stretch.until_ms.map(|until_ms| until_ms.to_string());
+            options.extend(
+                until
+                    .into_iter()
+                    .flat_map(|ms| ["--until-ms".into(), ms.into()]),
+            );
+        }
+        options
+    }
 }
 
 /// Prepares `input` into the folder `output`, which is empty or holds what an attempt left that was cut short.
@@ -54,7 +84,7 @@ pub async fn prepare(
         .arg("prepare")
         .arg(input)
         .arg(output)
-        .args((!tool.av1).then_some("--h264-only"))
+        .args(tool.options())
         .env_clear()
         .envs(ENVIRONMENT.iter().filter_map(|name| {
             let value = std::env::var_os(name)?;
@@ -134,7 +164,7 @@ fn reason_word(reason: BadInput) -> &'static str {
 fn stage_word(stage: Stage) -> &'static str {
     match stage {
         Stage::Probe => "probe",
-        Stage::Encode => "encode",
+        Stage::Encode => ENCODING,
         Stage::Package => "package",
     }
 }
@@ -221,6 +251,8 @@ mod tests {
             program: &program,
             av1: false,
             within,
+            given: None,
+            stretch: None,
         };
         let result = prepare(tool, Path::new("in"), Path::new("out"), &report).await;
         let step = steps.borrow().clone();

@@ -15,11 +15,13 @@ use tokio_util::task::TaskTracker;
 use super::adopt::{self, Adopted};
 use super::node::Node;
 use super::{
-    LEASE, Lease, PROGRESS_EVERY, RENEW_EVERY, Setback, Status, Step, figures, store, transcoder,
+    LEASE, Lease, PROGRESS_EVERY, RENEW_EVERY, Setback, Status, Step, figures, shares, store,
+    transcoder,
 };
 use crate::clock::Clock;
 use crate::db::Db;
 use crate::error::Error;
+use crate::id::UploadId;
 use crate::objects::{Key, Objects};
 use crate::uploads;
 
@@ -90,9 +92,9 @@ pub async fn start(
 async fn work(context: Context, node: Arc<Node>, number: u16) {
     let owner = node.owner(number);
     while !context.stop.is_cancelled() {
-        let pause = match one(&context, &owner, node.work()).await {
-            Ok(Some(_)) => continue,
-            Ok(None) => LOOK_EVERY,
+        let pause = match one_or_help(&context, &owner, node.work()).await {
+            Ok(true) => continue,
+            Ok(false) => LOOK_EVERY,
             Err(error) => {
                 tracing::error!(%error, "a worker could not do its work");
                 FAULT_PAUSE
@@ -103,6 +105,14 @@ async fn work(context: Context, node: Arc<Node>, number: u16) {
             () = tokio::time::sleep(pause) => {}
         }
     }
+}
+
+/// Takes one job, or else helps another node; false when there is nothing to do.
+async fn one_or_help(context: &Context, owner: &str, work: &Path) -> Result<bool, Error> {
+    if one(context, owner, work).await?.is_some() {
+        return Ok(true);
+    }
+    shares::help::one(context, owner, work).await
 }
 
 /// Takes one job, if there is one, and works on it until it ends one way or another.
@@ -130,6 +140,12 @@ pub async fn one(context: &Context, owner: &str, work: &Path) -> Result<Option<E
     let ended = ended?;
     figures::ended(&ended);
     tracing::info!(job = %lease.job, attempt = lease.attempt, ?ended, "an attempt ended");
+    // After a fault, what others made may be the reason for it.
+    if matches!(ended, Ended::Done | Ended::SetBack(_))
+        && let Err(error) = shares::end(context, lease.job).await
+    {
+        tracing::warn!(%error, "what others made is left until the next sweep");
+    }
     if matches!(ended, Ended::Done | Ended::SetBack(Status::Refused)) {
         uploads::sweep::remove_parts(&context.db, &context.objects, lease.upload).await?;
     }
@@ -217,7 +233,10 @@ async fn attempt(
     tokio::fs::create_dir_all(&output)
         .await
         .map_err(|error| fault(&error))?;
-    assemble(context, lease, &input)
+    assemble(context, lease.upload, &input)
+        .await
+        .map_err(|error| fault(&error))?;
+    let given = shares::lead::give(context, lease, folder)
         .await
         .map_err(|error| fault(&error))?;
     // A panic in here must count as a fault of this job, not end the worker.
@@ -225,8 +244,11 @@ async fn attempt(
         program: &context.transcoder,
         av1: context.av1,
         within: transcoder::LONGEST_RUN,
+        given: Some(&given),
+        stretch: None,
     };
     let prepared = transcoder::prepare(tool, &input, &output, report);
+    let prepared = shares::lead::beside(context, lease, folder, report.subscribe(), prepared);
     std::panic::AssertUnwindSafe(prepared)
         .catch_unwind()
         .await
@@ -234,10 +256,17 @@ async fn attempt(
     adopt::adopt(context, lease, &output, report).await
 }
 
-/// Writes the upload's parts to one file.
-async fn assemble(context: &Context, lease: &Lease, input: &Path) -> Result<(), Error> {
+/// Writes an upload's parts to one file.
+///
+/// # Errors
+/// When a store or the disk fails, or a part is not as it was.
+pub(super) async fn assemble(
+    context: &Context,
+    upload: UploadId,
+    input: &Path,
+) -> Result<(), Error> {
     let mut connection = context.db.read().await?;
-    let parts = uploads::store::stored_parts(&mut connection, lease.upload).await?;
+    let parts = uploads::store::stored_parts(&mut connection, upload).await?;
     drop(connection);
     let mut file = tokio::fs::File::create(input).await?;
     for part in parts {

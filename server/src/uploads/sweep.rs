@@ -10,7 +10,7 @@ use crate::db::Db;
 use crate::error::Error;
 use crate::id::UploadId;
 use crate::jobs::worker::Context;
-use crate::jobs::{adopt, prepared};
+use crate::jobs::{adopt, prepared, shares};
 use crate::objects::{Key, Objects};
 
 /// How often the sweeper looks.
@@ -63,6 +63,7 @@ pub async fn once(context: &Context) -> Result<(), Error> {
     }
     let age = i64::try_from(ORPHAN_AGE.as_millis()).unwrap_or(i64::MAX);
     let begun_before = Timestamp(now.0.saturating_sub(age));
+    shares::sweep(context, begun_before).await?;
     loop {
         let mut connection = context.db.read().await?;
         let orphans = prepared::orphans(&mut connection, begun_before).await?;

@@ -40,6 +40,11 @@ pub enum Progress {
     },
 }
 
+/// [`Progress::Progress::permille`] when it is decided what is made: all before counts for so much.
+pub const DECIDED_PERMILLE: u32 = 60;
+/// The same when the last segment is encoded; in between it rises with the segments.
+pub const ENCODED_PERMILLE: u32 = 960;
+
 /// What the transcoder is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

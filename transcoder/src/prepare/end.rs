@@ -5,6 +5,7 @@ use millet_manifest::{BadInput, Content, TitleClass};
 use super::work::{Sound, Work, give};
 use crate::chapters;
 use crate::error::{Error, bad};
+use crate::finished::Part;
 use crate::package::Made;
 use crate::source::Source;
 
@@ -68,7 +69,9 @@ impl Work {
                 self.discard(ids.iter().map(String::as_str))?;
             } else {
                 rungs = pictures.segments.finish()?;
-                (poster, stills) = pictures.stills.finish();
+                if let Some(seen) = pictures.stills {
+                    (poster, stills) = seen.finish();
+                }
             }
         }
         if no_picture {
@@ -95,6 +98,24 @@ impl Work {
             source: source.describe(if no_picture { (0, 0) } else { self.size }),
             decision: self.decision,
         })
+    }
+
+    /// Everything that a part needs was read; ends the encoders.
+    pub(super) fn end_part(mut self) -> Result<Part, Error> {
+        if !self.is_over() {
+            let end_ms = self.end_ms();
+            self.hold_until(end_ms)?;
+            let end_ms = end_ms.max(self.cutter.last() + SHORTEST_LAST_MS);
+            if let Some(pictures) = &mut self.pictures
+                && let Some(whole) = pictures.collector.end(end_ms)
+            {
+                pictures.segments.push(whole)?;
+            }
+        }
+        match self.pictures.take() {
+            Some(pictures) => pictures.segments.finish_part(),
+            None => Ok(Part::default()),
+        }
     }
 
     /// Removes what was begun for streams that yielded nothing.

@@ -7,12 +7,14 @@ mod pace;
 mod progress;
 mod work;
 
+use std::ops::Range;
 use std::path::Path;
 
-use millet_manifest::{Stage, Timeline};
+use millet_manifest::{DECIDED_PERMILLE, Stage, Timeline};
 
 use crate::content;
 use crate::error::Error;
+use crate::finished::Part;
 use crate::package;
 use crate::picture::Picture;
 use crate::plan::{Plan, Wishes};
@@ -24,8 +26,33 @@ use work::{Pictures, Sound, Work, give};
 pub(crate) use collect::Collector;
 pub(crate) use pace::Pace;
 
-/// Part of the work, in thousandths, that is done when rungs are decided on.
-const DECIDED: u32 = 60;
+/// How a recording is to be prepared.
+#[derive(Clone, Copy, Debug)]
+pub struct Asked<'a> {
+    /// How it is encoded.
+    pub wishes: Wishes,
+    /// A folder into which others put what they make of the same input, in the order of an output folder: its
+    /// plan is carried out, its segments are taken instead of being made.
+    pub given: Option<&'a Path>,
+}
+
+/// How much of a recording is made.
+#[derive(Clone, Copy, Debug)]
+enum Span {
+    /// All of it.
+    Whole,
+    /// Segments with pictures that begin within these times, milliseconds.
+    Part { from_ms: i64, until_ms: i64 },
+}
+
+impl Span {
+    fn range(self) -> Range<i64> {
+        match self {
+            Self::Whole => 0..i64::MAX,
+            Self::Part { from_ms, until_ms } => from_ms..until_ms,
+        }
+    }
+}
 
 /// Prepares `input` into the folder `output` and writes `timeline.json` there at the end. The folder
 /// is empty, or holds what a run of the same input left that was killed: then only what is missing
@@ -36,12 +63,12 @@ const DECIDED: u32 = 60;
 pub fn prepare(
     input: &Path,
     output: &Path,
-    wishes: Wishes,
+    asked: &Asked<'_>,
     report: &Report,
 ) -> Result<Timeline, Error> {
     report.step(Stage::Probe, 0);
     let source = Source::open(input)?;
-    let store = Store::open(output)?;
+    let store = Store::open(output, asked.given)?;
     let plan = match Plan::found(&store, input)? {
         Some(plan) => plan,
         None => {
@@ -49,21 +76,47 @@ pub fn prepare(
                 Some(_) => content::look(input)?,
                 None => None,
             };
-            report.step(Stage::Probe, DECIDED / 3);
-            let plan = Plan::decide(input, &source, look, wishes)?;
+            report.step(Stage::Probe, DECIDED_PERMILLE / 3);
+            let plan = Plan::decide(input, &source, look, asked.wishes)?;
             plan.note(&store)?;
             plan
         }
     };
-    report.step(Stage::Probe, DECIDED);
-    let mut work = Work::begin(&source, plan, output, &store, wishes.workers, report)?;
+    report.step(Stage::Probe, DECIDED_PERMILLE);
+    let mut work = Work::begin(&source, plan, output, &store, asked, Span::Whole, report)?;
     let source = work_through(source, &mut work)?;
     let made = work.end(source)?;
     report.step(Stage::Package, 970);
     package::write(output, &store, made)
 }
 
-/// Reads to the end and hands the source back.
+/// Makes those segments with pictures that begin within `part`, milliseconds, by the plan that was given, and
+/// leaves them with their records in the folder `output`.
+///
+/// # Errors
+/// [`Error::Fault`] when no plan of this input was given, and as [`prepare`] otherwise.
+pub fn prepare_part(
+    input: &Path,
+    output: &Path,
+    part: Range<i64>,
+    asked: &Asked<'_>,
+    report: &Report,
+) -> Result<Part, Error> {
+    report.step(Stage::Probe, 0);
+    let source = Source::open(input)?;
+    let store = Store::open(output, asked.given)?;
+    let plan = Plan::found(&store, input)?
+        .ok_or_else(|| Error::Fault("no plan of this recording was given".into()))?;
+    let span = Span::Part {
+        from_ms: part.start,
+        until_ms: part.end,
+    };
+    let mut work = Work::begin(&source, plan, output, &store, asked, span, report)?;
+    work_through(source, &mut work)?;
+    work.end_part()
+}
+
+/// Reads to the end, or as far as it is needed, and hands the source back.
 fn work_through(mut source: Source, work: &mut Work) -> Result<Source, Error> {
     let video = source.video.as_ref().map(|track| track.index);
     let audio = source.audio.as_ref().map(|track| track.index);
@@ -90,6 +143,9 @@ fn work_through(mut source: Source, work: &mut Work) -> Result<Source, Error> {
             whole => work.end_ms() * 1000 / whole,
         };
         work.progress.read(u32::try_from(read).unwrap_or(0));
+        if work.is_over() {
+            return Ok(source);
+        }
     }
     pictures(work, None)?;
     sound(work, None)?;

@@ -3,14 +3,10 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
-use millet_manifest::{Progress as Line, Segment, Stage};
+use millet_manifest::{DECIDED_PERMILLE, ENCODED_PERMILLE, Progress as Line, Segment, Stage};
 
-use super::DECIDED;
 use crate::ladder::Rung;
 use crate::report::Report;
-
-/// Thousandths of the whole work at which the last segment is encoded.
-const ENCODED: u32 = 960;
 
 /// Shared by the reader and the workers. The numbers are hints of their own; none guards other
 /// memory, so every access is relaxed.
@@ -78,7 +74,7 @@ impl Progress {
                 (u32::try_from(encoded).unwrap_or(1000) * 9 + read) / 10
             }
         };
-        let permille = DECIDED + done * (ENCODED - DECIDED) / 1000;
+        let permille = DECIDED_PERMILLE + done * (ENCODED_PERMILLE - DECIDED_PERMILLE) / 1000;
         self.report.step(Stage::Encode, permille);
     }
 }

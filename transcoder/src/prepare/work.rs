@@ -1,6 +1,5 @@
 //! What is being made of one recording, and how a picture goes to every rung.
 
-use std::num::NonZero;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -10,6 +9,7 @@ use super::collect::Collector;
 use super::holes::Holes;
 use super::pace::Pace;
 use super::progress::Progress;
+use super::{Asked, Span};
 use crate::captions::Captions;
 use crate::chapters;
 use crate::cuts::{Cutter, Rule};
@@ -20,7 +20,7 @@ use crate::normalise::{Fit, Normaliser};
 use crate::picture::Picture;
 use crate::plan::Plan;
 use crate::report::Report;
-use crate::segments::{Segments, Whole};
+use crate::segments::{Order, Segments, Whole};
 use crate::sound::Mono;
 use crate::sounding::SoundEncoder;
 use crate::source::Source;
@@ -49,7 +49,8 @@ pub(super) struct Work {
 pub(super) struct Pictures {
     pub(super) decoder: VideoDecoder,
     pub(super) normaliser: Normaliser,
-    pub(super) stills: Stills,
+    /// Absent where only a part is made.
+    pub(super) stills: Option<Stills>,
     pub(super) pace: Pace,
     pub(super) collector: Collector,
     pub(super) segments: Segments,
@@ -71,10 +72,12 @@ impl Work {
         plan: Plan,
         output: &Path,
         store: &Store,
-        workers: NonZero<usize>,
+        asked: &Asked<'_>,
+        span: Span,
         report: &Report,
     ) -> Result<Self, Error> {
         let content = plan.content();
+        let sum = plan.sum()?;
         let progress = Progress::new(report, source.announced_ms, &plan.rungs);
         let mut pictures = None;
         if let (Some((width, height)), Some(track)) = (plan.largest(), &source.video) {
@@ -93,10 +96,22 @@ impl Work {
                     plan.interlaced,
                     Fit::Stretch,
                 ),
-                stills: Stills::new(output, content)?,
+                stills: match span {
+                    Span::Whole => Some(Stills::new(output, content)?),
+                    Span::Part { .. } => None,
+                },
                 pace: Pace::new((!plan.interlaced).then_some(fastest)),
                 collector: Collector::new(content),
-                segments: Segments::start(plan.rungs, store, workers, Box::new(told))?,
+                segments: Segments::start(
+                    Order {
+                        rungs: plan.rungs,
+                        plan: sum,
+                        part: span.range(),
+                    },
+                    store,
+                    asked.wishes.workers,
+                    Box::new(told),
+                )?,
                 last_ms: 0,
             });
         }
@@ -108,10 +123,14 @@ impl Work {
                     decoder: AudioDecoder::open(&source.input, track, source.start_ms)?,
                     mono: Mono::new(),
                     leveller: Leveller::new(plan.decision.sound),
-                    encoders: vec![
-                        SoundEncoder::opus(store, speech)?,
-                        SoundEncoder::aac(store)?,
-                    ],
+                    encoders: match span {
+                        Span::Whole => vec![
+                            SoundEncoder::opus(store, speech)?,
+                            SoundEncoder::aac(store)?,
+                        ],
+                        // It is still decoded: how long it lasts decides where the last segments end.
+                        Span::Part { .. } => Vec::new(),
+                    },
                 })
             }
             None => None,
@@ -204,7 +223,9 @@ impl Work {
         };
         pictures.last_ms = at_ms;
         if cut {
-            pictures.stills.see(&picture, &thumb, at_ms)?;
+            if let Some(stills) = &mut pictures.stills {
+                stills.see(&picture, &thumb, at_ms)?;
+            }
         } else if pictures.collector.repeats(&picture, at_ms) {
             return Ok(());
         }
@@ -220,6 +241,12 @@ impl Work {
             Some(pictures) => pictures.segments.push(whole),
             None => Ok(()),
         }
+    }
+
+    /// Whether nothing that is still to be read is asked for.
+    pub(super) fn is_over(&self) -> bool {
+        let pictures = self.pictures.as_ref();
+        pictures.is_some_and(|pictures| pictures.segments.is_over())
     }
 
     /// How far pictures and sound are.

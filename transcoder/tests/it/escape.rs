@@ -39,6 +39,14 @@ fn attempt(what: &str, folder: &Path) -> bool {
             let input = std::fs::write(folder.join("input"), "x");
             input.is_err_and(|e| denied(e.kind()))
         }
+        "read what is given" => {
+            std::fs::read(folder.join("given/file")).is_ok_and(|text| text == b"as it was")
+        }
+        "write where others give" => {
+            let own = std::fs::write(folder.join("given/own"), "x");
+            let taken = std::fs::remove_file(folder.join("given/file"));
+            own.is_err_and(|e| denied(e.kind())) && taken.is_err_and(|e| denied(e.kind()))
+        }
         "allocate without end" => Vec::<u8>::new().try_reserve_exact(16 << 30).is_err(),
         "loop without end" => loop {
             std::hint::spin_loop();
@@ -59,9 +67,11 @@ fn inside() {
     };
     let folder = PathBuf::from(folder);
     let (input, output) = (folder.join("input"), folder.join("out"));
+    let given = folder.join("given");
     sandbox::enter(Reach::Files {
         input: &input,
         output: &output,
+        given: given.exists().then_some(given.as_path()),
     })
     .unwrap();
     assert!(attempt(&what, &folder), "{what}");
@@ -91,19 +101,23 @@ fn nothing_gets_out_and_work_goes_on_inside() {
         "read beside",
         "write beside",
         "overwrite the input",
+        "read what is given",
+        "write where others give",
         "allocate without end",
         "write inside",
         "make a thread",
     ] {
         let folder = tempfile::tempdir().unwrap();
-        std::fs::create_dir(folder.path().join("out")).unwrap();
-        for file in ["input", "beside"] {
+        for inside in ["out", "given"] {
+            std::fs::create_dir(folder.path().join(inside)).unwrap();
+        }
+        for file in ["input", "beside", "given/file"] {
             std::fs::write(folder.path().join(file), "as it was").unwrap();
         }
         let run = start(&[], what, folder.path());
         let said = String::from_utf8_lossy(&run.stderr);
         assert!(run.status.success(), "{what}: {said}");
-        for file in ["input", "beside"] {
+        for file in ["input", "beside", "given/file"] {
             let text = std::fs::read_to_string(folder.path().join(file)).unwrap();
             assert_eq!(text, "as it was", "{what}");
         }

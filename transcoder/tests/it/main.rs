@@ -13,6 +13,7 @@ mod prepare_av1;
 mod prepare_damaged;
 mod prepare_inputs;
 mod prepare_refused;
+mod prepare_shared;
 mod probe_damaged;
 mod sandbox;
 mod terminal;

@@ -129,7 +129,7 @@ impl Timeline {
 }
 
 impl Segment {
-    fn check(&self, cut_ms: u64) -> Result<(), ManifestError> {
+    pub(crate) fn check(&self, cut_ms: u64) -> Result<(), ManifestError> {
         if self.start_ms != cut_ms {
             return Err(ManifestError::Rule("a segment does not start at its cut"));
         }
@@ -157,7 +157,7 @@ impl Segment {
 }
 
 /// A relative path of plain characters that cannot leave its folder.
-fn is_plain_path(path: &str) -> bool {
+pub(crate) fn is_plain_path(path: &str) -> bool {
     !path.is_empty()
         && path.len() <= MAX_FILE_NAME
         && path.split('/').all(|part| {

@@ -9,6 +9,7 @@ mod tests;
 use serde::{Deserialize, Serialize};
 
 pub use check::ManifestError;
+pub(crate) use check::is_plain_path;
 pub use decision::{Decision, PictureSigns, RungDecision, SoundKind, SoundSigns, TitleClass};
 pub use files::{Caption, Chapter, Download, FileRef, Probe, SourceInfo, Still};
 
