@@ -19,7 +19,7 @@ use crate::trial;
 /// Name of the note.
 const NOTE: &str = "plan";
 /// Changes whenever the same decision would be carried out in another way.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 /// Bytes at both ends of the input by which it is known again.
 const SAMPLE: u64 = 1 << 16;
 
@@ -77,13 +77,15 @@ impl Plan {
         store.note(NOTE, self)
     }
 
-    /// Decides.
+    /// Decides. As soon as it is known how what can be watched early is made, `settled` gets the plan so far,
+    /// in which the other rungs are only wished for.
     pub(crate) fn decide(
         input: &Path,
         source: &Source,
         look: Option<Look>,
         workers: NonZero<usize>,
         av1: bool,
+        settled: impl FnOnce(Self) -> Result<(), Error>,
     ) -> Result<Self, Error> {
         let rate = source.video.as_ref().map_or(0.0, |track| track.rate);
         #[allow(
@@ -92,7 +94,21 @@ impl Plan {
             reason = "rates are between 0.1 and 240"
         )]
         let rate_milli = (rate * 1000.0).round() as u32;
-        let (rungs, tried) = match &look {
+        let mut plan = Self {
+            version: VERSION,
+            input: Input::of(input)?,
+            rungs: Vec::new(),
+            size: look.map_or((0, 0), |look| (look.width, look.height)),
+            interlaced: look.is_some_and(|look| look.interlaced),
+            decision: Decision {
+                class: look.map_or(TitleClass::AudioOnly, |look| look.class),
+                picture: look.map(|look| look.signs),
+                sound: loudness::listen(input)?,
+                rungs: Vec::new(),
+                sentence: String::new(),
+            },
+        };
+        (plan.rungs, plan.decision.rungs) = match &look {
             Some(look) => {
                 let mut rungs = ladder(Shape {
                     class: look.class,
@@ -101,24 +117,17 @@ impl Plan {
                     rate_milli,
                 });
                 rungs.retain(|rung| av1 || rung.codec == Codec::H264);
-                trial::decide(input, look, rungs, workers)?
+                let so_far = |rungs: &[Rung]| {
+                    settled(Self {
+                        rungs: rungs.to_vec(),
+                        ..plan.clone()
+                    })
+                };
+                trial::decide(input, look, rungs, workers, so_far)?
             }
             None => (Vec::new(), Vec::new()),
         };
-        Ok(Self {
-            version: VERSION,
-            input: Input::of(input)?,
-            rungs,
-            size: look.map_or((0, 0), |look| (look.width, look.height)),
-            interlaced: look.is_some_and(|look| look.interlaced),
-            decision: Decision {
-                class: look.map_or(TitleClass::AudioOnly, |look| look.class),
-                picture: look.map(|look| look.signs),
-                sound: loudness::listen(input)?,
-                rungs: tried,
-                sentence: String::new(),
-            },
-        })
+        Ok(plan)
     }
 
     /// The coarser word of the manifest.

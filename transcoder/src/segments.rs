@@ -11,7 +11,7 @@ use crate::boxes::{self, Track};
 use crate::encode::{Shown, chunk_starts, scale};
 use crate::error::Error;
 use crate::fragments::{Form, part, reordered};
-use crate::ladder::Rung;
+use crate::ladder::{Rung, watchable_early};
 use crate::picture::Picture;
 use crate::pool::{Held, Pool, Tasks};
 use crate::rung::{paced, within};
@@ -50,12 +50,25 @@ pub(crate) struct Encoded {
 }
 
 /// A finished segment of a rung, told as it is made.
-pub(crate) type Told = Box<dyn Fn(&Rung, usize, &Segment) + Send + Sync>;
+pub(crate) type Told = Box<dyn Fn(&Rung, usize, &Record) + Send + Sync>;
+
+/// Which rungs are encoded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Wanted {
+    /// All.
+    All,
+    /// Those that can be watched before the others are made.
+    Early,
+}
 
 struct Job {
     /// Rungs of one size together, from the largest size down.
     sizes: Vec<Vec<usize>>,
     rungs: Vec<Rung>,
+    /// So many at the beginning are encoded.
+    wanted: usize,
+    /// So many at the beginning come first.
+    early: usize,
     store: Store,
     made: Mutex<Vec<Vec<Option<Record>>>>,
     /// Init segment of each rung, once it is written; every segment has the same.
@@ -74,11 +87,17 @@ impl Segments {
     /// `rungs` from the fewest bytes to the most.
     pub(crate) fn start(
         rungs: Vec<Rung>,
+        wanted: Wanted,
         store: &Store,
         workers: NonZero<usize>,
         told: Told,
     ) -> Result<Self, Error> {
-        for rung in &rungs {
+        let early = watchable_early(&rungs);
+        let wanted = match wanted {
+            Wanted::All => rungs.len(),
+            Wanted::Early => early,
+        };
+        for rung in &rungs[..wanted] {
             store.begin(&rung.id)?;
         }
         let job = Job {
@@ -86,6 +105,8 @@ impl Segments {
             made: Mutex::new(vec![Vec::new(); rungs.len()]),
             inits: Mutex::new(vec![None; rungs.len()]),
             rungs,
+            wanted,
+            early,
             store: store.clone(),
             told,
         };
@@ -104,10 +125,11 @@ impl Segments {
         let mut missing = false;
         {
             let mut made = self.job.made();
-            for (rung, made) in self.job.rungs.iter().zip(made.iter_mut()) {
+            let rungs = &self.job.rungs[..self.job.wanted];
+            for (rung, made) in rungs.iter().zip(made.iter_mut()) {
                 let found = self.job.store.found(&rung.id, index, times);
                 match &found {
-                    Some(record) => (self.job.told)(rung, index, &record.segment),
+                    Some(record) => (self.job.told)(rung, index, record),
                     None => missing = true,
                 }
                 made.push(found);
@@ -124,6 +146,11 @@ impl Segments {
     /// Of every rung.
     pub(crate) fn ids(&self) -> Vec<String> {
         self.job.rungs.iter().map(|rung| rung.id.clone()).collect()
+    }
+
+    /// Waits for what was handed over.
+    pub(crate) fn wait(self) -> Result<(), Error> {
+        self.pool.finish()
     }
 
     /// Waits for the last segment.
@@ -182,23 +209,29 @@ impl Job {
         sized: &Arc<Sized>,
     ) {
         for rung in &self.sizes[size] {
-            if self.made()[*rung][index].is_some() {
+            if !self.is_missing(*rung, index) {
                 continue;
             }
             let (job, sized, rung) = (self.clone(), sized.clone(), *rung);
-            tasks.push(index, 1 + rung, move |_| {
+            let can_wait = rung >= self.early;
+            tasks.push(can_wait, index, 1 + rung, move |_| {
                 job.encode(rung, index, times, &sized.pictures)
             });
         }
-        if size + 1 < self.sizes.len() {
+        let mut smaller = self.sizes[size + 1..].iter().flatten();
+        if smaller.any(|rung| self.is_missing(*rung, index)) {
             let sized = sized.clone();
-            tasks.push(index, 0, move |tasks| {
+            tasks.push(false, index, 0, move |tasks| {
                 let next = Arc::new(self.smaller(tasks, size + 1, &sized.pictures)?);
                 drop(sized);
                 self.step(tasks, index, times, size + 1, &next);
                 Ok(())
             });
         }
+    }
+
+    fn is_missing(&self, rung: usize, index: usize) -> bool {
+        rung < self.wanted && self.made()[rung][index].is_none()
     }
 
     fn smaller(&self, tasks: &Tasks, size: usize, pictures: &[Shown]) -> Result<Sized, Error> {
@@ -245,7 +278,7 @@ impl Job {
             segment,
         };
         self.store.finished(&place.id, index, &record)?;
-        (self.told)(place, index, &record.segment);
+        (self.told)(place, index, &record);
         self.made()[rung][index] = Some(record);
         Ok(())
     }

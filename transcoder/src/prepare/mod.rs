@@ -4,7 +4,9 @@ mod collect;
 mod end;
 mod holes;
 mod pace;
+mod head;
 mod progress;
+mod watchable;
 mod work;
 
 use std::num::NonZero;
@@ -18,6 +20,7 @@ use crate::package;
 use crate::picture::Picture;
 use crate::plan::Plan;
 use crate::report::Report;
+use crate::segments::Wanted;
 use crate::source::{Source, to_ms};
 use crate::store::Store;
 use work::{Pictures, Sound, Work, give};
@@ -53,21 +56,26 @@ pub fn prepare(
                 None => None,
             };
             report.step(Stage::Probe, DECIDED / 3);
-            let plan = Plan::decide(input, &source, look, workers, av1)?;
+            let settled = |plan| head::make(input, plan, output, &store, workers, report);
+            let plan = Plan::decide(input, &source, look, workers, av1, settled)?;
             plan.note(&store)?;
             plan
         }
     };
     report.step(Stage::Probe, DECIDED);
-    let mut work = Work::begin(&source, plan, output, &store, workers, report)?;
-    let source = work_through(source, &mut work)?;
+    let mut work = Work::begin(&source, plan, Wanted::All, output, &store, workers, report)?;
+    let source = work_through(source, &mut work, |_| false)?;
     let made = work.end(source)?;
     report.step(Stage::Package, 970);
     package::write(output, &store, made)
 }
 
-/// Reads to the end and hands the source back.
-fn work_through(mut source: Source, work: &mut Work) -> Result<Source, Error> {
+/// Reads to the end, or until it is `enough`, and hands the source back.
+fn work_through(
+    mut source: Source,
+    work: &mut Work,
+    enough: impl Fn(&Work) -> bool,
+) -> Result<Source, Error> {
     let video = source.video.as_ref().map(|track| track.index);
     let audio = source.audio.as_ref().map(|track| track.index);
     let (announced_ms, bytes) = (source.announced_ms, source.bytes);
@@ -93,6 +101,9 @@ fn work_through(mut source: Source, work: &mut Work) -> Result<Source, Error> {
             whole => work.end_ms() * 1000 / whole,
         };
         work.progress.read(u32::try_from(read).unwrap_or(0));
+        if enough(work) {
+            return Ok(source);
+        }
     }
     pictures(work, None)?;
     sound(work, None)?;

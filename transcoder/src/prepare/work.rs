@@ -10,6 +10,7 @@ use super::collect::Collector;
 use super::holes::Holes;
 use super::pace::Pace;
 use super::progress::Progress;
+use super::watchable::Watchable;
 use crate::captions::Captions;
 use crate::chapters;
 use crate::cuts::{Cutter, Rule};
@@ -20,7 +21,7 @@ use crate::normalise::{Fit, Normaliser};
 use crate::picture::Picture;
 use crate::plan::Plan;
 use crate::report::Report;
-use crate::segments::{Segments, Whole};
+use crate::segments::{Segments, Wanted, Whole};
 use crate::sound::Mono;
 use crate::sounding::SoundEncoder;
 use crate::source::Source;
@@ -69,37 +70,13 @@ impl Work {
     pub(super) fn begin(
         source: &Source,
         plan: Plan,
+        wanted: Wanted,
         output: &Path,
         store: &Store,
         workers: NonZero<usize>,
         report: &Report,
     ) -> Result<Self, Error> {
         let content = plan.content();
-        let progress = Progress::new(report, source.announced_ms, &plan.rungs);
-        let mut pictures = None;
-        if let (Some((width, height)), Some(track)) = (plan.largest(), &source.video) {
-            let fastest = plan.rungs.iter().map(|rung| rung.rate_milli).max();
-            let fastest = i64::from(fastest.unwrap_or(1));
-            let decoder = VideoDecoder::open(&source.input, track, source.start_ms)?;
-            let progress = progress.clone();
-            let told = move |rung: &_, index, segment: &_| progress.encoded(rung, index, segment);
-            pictures = Some(Pictures {
-                step_ms: decoder.step_ms(),
-                decoder,
-                normaliser: Normaliser::new(
-                    track.turn,
-                    width,
-                    height,
-                    plan.interlaced,
-                    Fit::Stretch,
-                ),
-                stills: Stills::new(output, content)?,
-                pace: Pace::new((!plan.interlaced).then_some(fastest)),
-                collector: Collector::new(content),
-                segments: Segments::start(plan.rungs, store, workers, Box::new(told))?,
-                last_ms: 0,
-            });
-        }
         let sound = match &source.audio {
             Some(track) => {
                 let kind = plan.decision.sound.map(|signs| signs.kind);
@@ -116,6 +93,34 @@ impl Work {
             }
             None => None,
         };
+        let sounds = sound.iter().flat_map(|sound| &sound.encoders);
+        let sounds = sounds.map(SoundEncoder::rendition).collect();
+        let early = Watchable::new(source.announced_ms, content, sounds, &plan.rungs);
+        let progress = Progress::new(report, source.announced_ms, &plan.rungs, early);
+        let mut pictures = None;
+        if let (Some((width, height)), Some(track)) = (plan.largest(), &source.video) {
+            let fastest = plan.rungs.iter().map(|rung| rung.rate_milli).max();
+            let fastest = i64::from(fastest.unwrap_or(1));
+            let decoder = VideoDecoder::open(&source.input, track, source.start_ms)?;
+            let progress = progress.clone();
+            let told = move |rung: &_, index, record: &_| progress.encoded(rung, index, record);
+            pictures = Some(Pictures {
+                step_ms: decoder.step_ms(),
+                decoder,
+                normaliser: Normaliser::new(
+                    track.turn,
+                    width,
+                    height,
+                    plan.interlaced,
+                    Fit::Stretch,
+                ),
+                stills: Stills::new(output, content)?,
+                pace: Pace::new((!plan.interlaced).then_some(fastest)),
+                collector: Collector::new(content),
+                segments: Segments::start(plan.rungs, wanted, store, workers, Box::new(told))?,
+                last_ms: 0,
+            });
+        }
         Ok(Self {
             store: store.clone(),
             content,
