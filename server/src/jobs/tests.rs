@@ -8,12 +8,12 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::stream;
-use sqlx::Row as _;
+use sqlx::{AnyConnection, Row as _};
 use tokio_util::sync::CancellationToken;
 
 use super::worker::{self, Context, Ended};
-use super::{LEASE, Lease, Setback, Status, Step, store};
-use crate::clock::Clock;
+use super::{Finished, FinishedFuture, LEASE, Lease, Setback, Status, Step, store};
+use crate::clock::{Clock, Timestamp};
 use crate::courses::proof::InLesson;
 use crate::courses::testing::{NOW, video_lesson};
 use crate::db::{Db, testing::both};
@@ -34,16 +34,31 @@ const TIMELINE: &str = r#"{"version":1,"duration_ms":2000,"content":"audio_only"
 "downloads":[],"source":{"container":"wav","video_codec":null,"audio_codec":"pcm_s16le",
 "width":0,"height":0,"bytes":9}}"#;
 
-struct Bench {
-    context: Context,
+/// Nobody wants to know of finished recordings.
+#[derive(Debug)]
+struct NobodyWaits;
+
+impl Finished for NobodyWaits {
+    fn finished<'a>(
+        &'a self,
+        _: &'a mut AnyConnection,
+        _: LessonId,
+        _: Timestamp,
+    ) -> FinishedFuture<'a> {
+        Box::pin(std::future::ready(Ok(())))
+    }
+}
+
+pub(super) struct Bench {
+    pub(super) context: Context,
     clock: Arc<AtomicI64>,
-    folder: tempfile::TempDir,
-    lesson: InLesson<Teacher>,
+    pub(super) folder: tempfile::TempDir,
+    pub(super) lesson: InLesson<Teacher>,
     _database: Option<tempfile::TempDir>,
 }
 
 impl Bench {
-    async fn each() -> Vec<Self> {
+    pub(super) async fn each() -> Vec<Self> {
         let mut all = Vec::new();
         for (db, database) in both().await {
             let folder = tempfile::tempdir().unwrap();
@@ -58,6 +73,7 @@ impl Bench {
                 clock: Clock::Manual(Arc::clone(&clock)),
                 transcoder: folder.path().join("transcoder"),
                 av1: true,
+                finished: Arc::new(NobodyWaits),
                 stop: CancellationToken::new(),
             };
             let bench = Self {
@@ -73,7 +89,7 @@ impl Bench {
         all
     }
 
-    fn transcoder(&self, script: &str) {
+    pub(super) fn transcoder(&self, script: &str) {
         // A new file each time: a program that runs cannot be written over.
         let fresh = self.folder.path().join("transcoder.new");
         std::fs::write(&fresh, format!("#!/bin/sh\nset -e\n{script}\n")).unwrap();
@@ -81,7 +97,7 @@ impl Bench {
         std::fs::rename(fresh, &self.context.transcoder).unwrap();
     }
 
-    fn good(&self) -> String {
+    pub(super) fn good(&self) -> String {
         format!(
             r#"cmp "$2" {expected}
             mkdir "$3/opus16"
@@ -105,7 +121,7 @@ JSON
     }
 
     /// Uploads a file of more than two parts.
-    async fn upload(&self) -> UploadId {
+    pub(super) async fn upload(&self) -> UploadId {
         let content: Vec<u8> = (0..2_500_000_u32).map(|i| (i % 253) as u8).collect();
         std::fs::write(self.folder.path().join("expected"), &content).unwrap();
         let receiver = self.receiver();
@@ -117,7 +133,7 @@ JSON
         upload.id
     }
 
-    fn pass(&self, time: Duration) {
+    pub(super) fn pass(&self, time: Duration) {
         let ms = i64::try_from(time.as_millis()).unwrap();
         self.clock.fetch_add(ms, Ordering::SeqCst);
     }
@@ -126,7 +142,7 @@ JSON
         self.folder.path().join("work")
     }
 
-    async fn one(&self, owner: &str) -> Option<Ended> {
+    pub(super) async fn one(&self, owner: &str) -> Option<Ended> {
         worker::one(&self.context, owner, &self.work())
             .await
             .unwrap()
@@ -140,7 +156,7 @@ JSON
         lease
     }
 
-    async fn status(&self) -> Status {
+    pub(super) async fn status(&self) -> Status {
         let mut connection = self.context.db.read().await.unwrap();
         let lesson: LessonId = self.lesson.lesson();
         let job = store::latest_of_lesson(&mut connection, lesson)
@@ -149,14 +165,14 @@ JSON
         job.unwrap().status
     }
 
-    async fn count(&self, sql: &'static str) -> i64 {
+    pub(super) async fn count(&self, sql: &'static str) -> i64 {
         let mut connection = self.context.db.read().await.unwrap();
         let row = sqlx::query(sql).fetch_one(&mut *connection).await.unwrap();
         row.try_get(0).unwrap()
     }
 
     /// Every object that is stored, by its key.
-    fn objects(&self) -> Vec<String> {
+    pub(super) fn objects(&self) -> Vec<String> {
         fn walk(folder: &Path, prefix: &str, found: &mut Vec<String>) {
             for entry in std::fs::read_dir(folder).unwrap() {
                 let entry = entry.unwrap();

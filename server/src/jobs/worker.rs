@@ -1,5 +1,6 @@
 //! The workers of this node, and the sweeper that removes what nobody needs any more.
 
+use std::convert::Infallible;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -13,9 +14,10 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::adopt::{self, Adopted};
+use super::early::{self, growth::Growth};
 use super::node::Node;
 use super::{
-    LEASE, Lease, PROGRESS_EVERY, RENEW_EVERY, Setback, Status, Step, figures, store, transcoder,
+    Finished, LEASE, Lease, PROGRESS_EVERY, RENEW_EVERY, Setback, Status, Step, figures, store, transcoder,
 };
 use crate::clock::Clock;
 use crate::db::Db;
@@ -41,6 +43,8 @@ pub struct Context {
     pub transcoder: PathBuf,
     /// Whether lessons get AV1 beside H.264, where it is worth it.
     pub av1: bool,
+    /// Told of timelines that were watched before they were finished.
+    pub finished: Arc<dyn Finished>,
     /// Cancelled when the server stops.
     pub stop: CancellationToken,
 }
@@ -226,11 +230,14 @@ async fn attempt(
         av1: context.av1,
         within: transcoder::LONGEST_RUN,
     };
-    let prepared = transcoder::prepare(tool, &input, &output, report);
-    std::panic::AssertUnwindSafe(prepared)
-        .catch_unwind()
-        .await
-        .map_err(|_| fault(&"a panic"))??;
+    let (growth, grown) = watch::channel(Growth::default());
+    let prepared = transcoder::prepare(tool, &input, &output, report, &growth);
+    let prepared = std::panic::AssertUnwindSafe(prepared).catch_unwind();
+    let never: Result<(), Infallible> = tokio::select! {
+        prepared = prepared => Ok(prepared.map_err(|_| fault(&"a panic"))??),
+        never = early::publish(context, lease, &output, grown) => Err(never),
+    };
+    let Ok(()) = never;
     adopt::adopt(context, lease, &output, report).await
 }
 
