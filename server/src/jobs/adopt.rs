@@ -153,7 +153,9 @@ async fn show(
         }
         outline::show_timeline(&mut transaction, lease.lesson, timeline.id).await?;
         if place.goes_on {
-            let finished = context.finished.finished(&mut transaction, lease.lesson, now);
+            let finished = context
+                .finished
+                .finished(&mut transaction, lease.lesson, now);
             finished.await?;
         }
         transaction.commit().await?;

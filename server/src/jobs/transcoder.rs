@@ -98,10 +98,11 @@ async fn watch_child(
     let (Some(stdout), Some(stderr)) = (child.stdout.take(), child.stderr.take()) else {
         return Err(fault("the transcoder's pipes are missing"));
     };
-    let (last, stderr, status) =
-        tokio::try_join!(read_progress(stdout, report, growth), read_tail(stderr), async {
-            child.wait().await.map_err(|error| fault(error.to_string()))
-        })?;
+    let (last, stderr, status) = tokio::try_join!(
+        read_progress(stdout, report, growth),
+        read_tail(stderr),
+        async { child.wait().await.map_err(|error| fault(error.to_string())) }
+    )?;
     Ok((status, last, stderr))
 }
 

@@ -17,7 +17,8 @@ use super::adopt::{self, Adopted};
 use super::early::{self, growth::Growth};
 use super::node::Node;
 use super::{
-    Finished, LEASE, Lease, PROGRESS_EVERY, RENEW_EVERY, Setback, Status, Step, figures, store, transcoder,
+    Finished, LEASE, Lease, PROGRESS_EVERY, RENEW_EVERY, Setback, Status, Step, figures, store,
+    transcoder,
 };
 use crate::clock::Clock;
 use crate::db::Db;

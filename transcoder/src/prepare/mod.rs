@@ -2,9 +2,9 @@
 
 mod collect;
 mod end;
+mod head;
 mod holes;
 mod pace;
-mod head;
 mod progress;
 mod watchable;
 mod work;

@@ -1,7 +1,7 @@
 //! How far the work is: what was read counts a little, what was encoded counts most.
 
-use std::sync::{Arc, Mutex, PoisonError};
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use millet_manifest::{Progress as Line, Segment, Stage};
 
