@@ -129,6 +129,83 @@ async fn a_killed_transcoder_and_a_killed_server_cost_attempts_only_on_the_grown
     survives_hard_ends(Engines::Grown).await;
 }
 
+/// A child of one of this test's servers is stopped, or goes on.
+fn signal(child: i32, signal: libc::c_int) {
+    // SAFETY: the process is this test's own grandchild; a signal has no memory to break.
+    #[allow(unsafe_code, reason = "std can only kill children of its own")]
+    unsafe {
+        libc::kill(child, signal);
+    }
+}
+
+async fn count(village: &Village, sql: &'static str) -> i64 {
+    let mut connection = village.db.read().await.unwrap();
+    let (count,): (i64,) = sqlx::query_as(sql)
+        .fetch_one(&mut *connection)
+        .await
+        .unwrap();
+    count
+}
+
+async fn two_servers_prepare_one_recording(engines: Engines) {
+    let storage = engines.storage().await;
+    let village = Village::found(storage.db().await).await;
+    // Long enough to be shared, and small.
+    let recording = storage.folder().join("long.mp4");
+    let pictures = "testsrc2=size=320x240:rate=8:duration=310";
+    let arguments = [
+        "-v", "error", "-f", "lavfi", "-i", pictures, "-c:v", "libx264",
+    ];
+    let preset = ["-preset", "ultrafast", recording.to_str().unwrap()];
+    media::run("ffmpeg", &[&arguments[..], &preset].concat());
+
+    let first = Server::start(&storage).await;
+    let (_, lesson) = Course::upload(&storage, &village, &recording).await;
+    until("the first one shares its work", PREPARED_WITHIN, || async {
+        let shares = count(&village, "select count(*) from job_share").await;
+        (shares > 0).then_some(())
+    })
+    .await;
+    // It stands still until the second one has made something.
+    let children = transcoders(first.pid());
+    assert_eq!(children.len(), 1, "{engines:?}: it was too quick");
+    signal(children[0], libc::SIGSTOP);
+    let second = Server::start(&storage).await;
+    until("the second one hands over", PREPARED_WITHIN, || async {
+        let stored = "select count(*) from job_parcel where stored_at is not null";
+        (count(&village, stored).await > 0).then_some(())
+    })
+    .await;
+    signal(children[0], libc::SIGCONT);
+    until("the job is done", PREPARED_WITHIN, || async {
+        let job = job(&village, lesson.lesson()).await;
+        assert_eq!(job.attempts, 1, "{job:?}");
+        (job.status == Status::Done).then_some(())
+    })
+    .await;
+    assert_eq!(count(&village, "select count(*) from timeline").await, 1);
+    until("nothing is left of the work", SOON, || async {
+        let both = [first.pid(), second.pid()];
+        let ended = both.iter().all(|pid| transcoders(*pid).is_empty());
+        // A hand-over that was cut off in the middle is swept later.
+        let left = "select (select count(*) from job_plan) + (select count(*) from job_share) \
+                    + (select count(*) from job_parcel where stored_at is not null)";
+        (ended && count(&village, left).await == 0).then_some(())
+    })
+    .await;
+    assert!(first.stop().await && second.stop().await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_servers_prepare_one_recording_together_on_the_embedded_engines() {
+    two_servers_prepare_one_recording(Engines::Embedded).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_servers_prepare_one_recording_together_on_the_grown_engines() {
+    two_servers_prepare_one_recording(Engines::Grown).await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn the_figures_tell_of_viewers_bytes_stalls_jobs_and_transactions() {
     let storage = Engines::Embedded.storage().await;

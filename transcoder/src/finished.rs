@@ -9,7 +9,7 @@ use crate::ladder::Rung;
 use crate::store::{Sought, Store};
 
 /// A finished segment of a rung, told as it is there.
-pub(crate) type Told = Box<dyn Fn(&Rung, usize, &Segment) + Send + Sync>;
+pub(crate) type Told = Box<dyn Fn(&Rung, usize, &Record) + Send + Sync>;
 
 /// What was made of one rung.
 pub(crate) struct Encoded {
@@ -31,19 +31,19 @@ pub struct Part {
 /// Segments of every rung, in the order of the rungs.
 pub(crate) struct Finished {
     store: Store,
-    /// Sum of the plan.
-    plan: u64,
+    /// Sum of each rung's plan.
+    plans: Vec<u64>,
     /// For each rung, for each segment that was begun.
     records: Mutex<Vec<Vec<Option<Record>>>>,
     told: Told,
 }
 
 impl Finished {
-    pub(crate) fn new(store: &Store, plan: u64, rungs: usize, told: Told) -> Self {
+    pub(crate) fn new(store: &Store, plans: Vec<u64>, told: Told) -> Self {
         Self {
             store: store.clone(),
-            plan,
-            records: Mutex::new(vec![Vec::new(); rungs]),
+            records: Mutex::new(vec![Vec::new(); plans.len()]),
+            plans,
             told,
         }
     }
@@ -52,9 +52,9 @@ impl Finished {
         self.records.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn sought(&self, (start_ms, end_ms): (i64, i64)) -> Sought {
+    fn sought(&self, rung: usize, (start_ms, end_ms): (i64, i64)) -> Sought {
         Sought {
-            plan: self.plan,
+            plan: self.plans[rung],
             start_ms,
             end_ms,
         }
@@ -65,22 +65,23 @@ impl Finished {
         self.lock().iter_mut().for_each(|rung| rung.push(None));
     }
 
-    /// Begins the next segment, `index`, with what is there of it; whether that is everything.
+    /// Begins the next segment, `index`, with what is there of it in the first rungs; whether that is all of
+    /// them.
     pub(crate) fn begin(
         &self,
         rungs: &[Rung],
         index: usize,
         times: (i64, i64),
     ) -> Result<bool, Error> {
-        let sought = self.sought(times);
         let mut all = Vec::with_capacity(rungs.len());
-        for rung in rungs {
+        for (number, rung) in rungs.iter().enumerate() {
+            let sought = self.sought(number, times);
             let found = match self.store.found(&rung.id, index, sought) {
                 None => self.store.accept(&rung.id, index, sought)?,
                 found => found,
             };
             if let Some(record) = &found {
-                (self.told)(rung, index, &record.segment);
+                (self.told)(rung, index, record);
             }
             all.push(found);
         }
@@ -103,7 +104,9 @@ impl Finished {
         index: usize,
         times: (i64, i64),
     ) -> Result<bool, Error> {
-        let record = self.store.accept(&rung.id, index, self.sought(times))?;
+        let record = self
+            .store
+            .accept(&rung.id, index, self.sought(number, times))?;
         let accepted = record.is_some();
         if let Some(record) = record {
             self.keep((number, rung), index, record);
@@ -121,7 +124,7 @@ impl Finished {
     ) -> Result<(), Error> {
         let (codec, segment) = made;
         let record = Record {
-            plan: self.plan,
+            plan: self.plans[number],
             codec,
             init_bytes: init.len() as u64,
             init_sum: crate::sum::sum(init),
@@ -133,7 +136,7 @@ impl Finished {
     }
 
     fn keep(&self, (number, rung): (usize, &Rung), index: usize, record: Record) {
-        (self.told)(rung, index, &record.segment);
+        (self.told)(rung, index, &record);
         self.lock()[number][index] = Some(record);
     }
 

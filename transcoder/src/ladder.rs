@@ -1,6 +1,6 @@
 //! Which rungs a recording may get, before a look at what each of them costs.
 
-use millet_manifest::{Kind, TitleClass};
+use millet_manifest::{FileRef, Kind, Rendition, TitleClass};
 use serde::{Deserialize, Serialize};
 
 /// What a rung is coded with.
@@ -66,6 +66,27 @@ pub(crate) struct Rung {
 }
 
 impl Rung {
+    /// What is made of it, without its segments.
+    pub(crate) fn rendition(&self, codec: String, init_bytes: u64) -> Rendition {
+        Rendition {
+            id: self.id.clone(),
+            kind: self.kind,
+            codec,
+            width: self.width,
+            height: self.height,
+            frame_rate_milli: self.rate_milli,
+            sample_rate: 0,
+            channels: 0,
+            average_bps: 0,
+            peak_bps: 0,
+            init: FileRef {
+                file: format!("{}/init.mp4", self.id),
+                bytes: init_bytes,
+            },
+            segments: Vec::new(),
+        }
+    }
+
     /// Processor time against bytes, as the encoder names it.
     pub(crate) fn preset(&self) -> &'static str {
         match (self.codec, self.effort, self.tune) {
@@ -133,8 +154,21 @@ pub(crate) fn ladder(shape: Shape) -> Vec<Rung> {
         rungs.extend(videos.map(|lines| video(shape, codec, *lines, *lines == largest)));
     }
     rungs.retain(|rung| rung.codec == Codec::H264 || rung.width.min(rung.height) >= LEAST_AV1_SIDE);
-    rungs.sort_by_key(|rung| (rung.kind == Kind::Video, rung.height.min(rung.width)));
+    // What every phone plays is made first.
+    rungs.sort_by_key(|rung| {
+        let lines = rung.height.min(rung.width);
+        (rung.codec == Codec::Av1, rung.kind == Kind::Video, lines)
+    });
     rungs
+}
+
+/// How many rungs at the beginning of a ladder can be watched before the others are made: stills and the
+/// smallest moving picture.
+pub(crate) fn watchable_early(rungs: &[Rung]) -> usize {
+    let plain = rungs.iter().take_while(|rung| rung.codec == Codec::H264);
+    let stills = plain.take_while(|rung| rung.kind == Kind::Stills).count();
+    let video = rungs.get(stills).filter(|rung| rung.codec == Codec::H264);
+    stills + usize::from(video.is_some())
 }
 
 fn video(shape: Shape, codec: Codec, lines: u32, is_largest: bool) -> Rung {
@@ -308,9 +342,11 @@ mod tests {
         let ids: Vec<&str> = rungs.iter().map(|rung| rung.id.as_str()).collect();
         assert_eq!(
             ids,
-            ["s240", "s240-av1", "v240", "v240-av1", "v360", "v360-av1"]
+            ["s240", "v240", "v360", "s240-av1", "v240-av1", "v360-av1"]
         );
-        assert!(rungs[2..].iter().all(|rung| rung.rate_milli == 24_000));
+        assert_eq!(watchable_early(&rungs), 2);
+        let mut videos = rungs.iter().filter(|rung| rung.kind == Kind::Video);
+        assert!(videos.all(|rung| rung.rate_milli == 24_000));
         let small = Shape {
             width: 64,
             height: 48,

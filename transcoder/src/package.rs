@@ -49,6 +49,7 @@ pub(crate) fn write(output: &Path, store: &Store, made: Made) -> Result<Timeline
     let mut timeline = Timeline {
         version: TIMELINE_VERSION,
         duration_ms: u64::try_from(end_ms).unwrap_or(0),
+        unfinished: false,
         content: made.content,
         cuts_ms: made
             .cuts_ms
@@ -81,23 +82,11 @@ pub(crate) fn write(output: &Path, store: &Store, made: Made) -> Result<Timeline
 
 fn pictures(encoded: Encoded, end_ms: i64) -> Rendition {
     let (average_bps, peak_bps) = rates(&encoded.segments, end_ms);
-    let rung = encoded.rung;
     Rendition {
-        kind: rung.kind,
-        codec: encoded.codec,
-        width: rung.width,
-        height: rung.height,
-        frame_rate_milli: rung.rate_milli,
-        sample_rate: 0,
-        channels: 0,
         average_bps,
         peak_bps,
-        init: FileRef {
-            file: format!("{}/init.mp4", rung.id),
-            bytes: encoded.init_bytes,
-        },
         segments: encoded.segments,
-        id: rung.id,
+        ..encoded.rung.rendition(encoded.codec, encoded.init_bytes)
     }
 }
 

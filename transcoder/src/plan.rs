@@ -18,7 +18,7 @@ use crate::sum::sum;
 use crate::trial;
 
 /// Changes whenever the same decision would be carried out in another way.
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
 /// Bytes at both ends of the input by which it is known again.
 const SAMPLE: u64 = 1 << 16;
 
@@ -91,10 +91,17 @@ impl Plan {
         Ok(given)
     }
 
-    /// By what records tell which plan they belong to.
-    pub(crate) fn sum(&self) -> Result<u64, Error> {
-        let json = serde_json::to_vec(self).map_err(|error| Error::Fault(error.to_string()))?;
-        Ok(sum(&json))
+    /// By what records tell which plan of their rung they belong to, for each rung: what is settled of it
+    /// while others are still being tried stays as it is.
+    pub(crate) fn sums(&self) -> Result<Vec<u64>, Error> {
+        let whole = (self.version, &self.input, self.size, self.interlaced);
+        let of = |rung| serde_json::to_vec(&(whole, self.decision.class, rung));
+        let sums = self
+            .rungs
+            .iter()
+            .map(|rung| of(rung).map(|json| sum(&json)));
+        let sums: Result<_, _> = sums.collect();
+        sums.map_err(|error| Error::Fault(error.to_string()))
     }
 
     /// Keeps the plan for a later run.
@@ -102,12 +109,14 @@ impl Plan {
         store.note(PLAN_FILE, self)
     }
 
-    /// Decides.
+    /// Decides. As soon as it is known how what can be watched early is made, `settled` gets the plan so far,
+    /// in which the other rungs are only wished for.
     pub(crate) fn decide(
         input: &Path,
         source: &Source,
         look: Option<Look>,
         wishes: Wishes,
+        settled: impl FnOnce(Self) -> Result<(), Error>,
     ) -> Result<Self, Error> {
         let rate = source.video.as_ref().map_or(0.0, |track| track.rate);
         #[allow(
@@ -116,7 +125,25 @@ impl Plan {
             reason = "rates are between 0.1 and 240"
         )]
         let rate_milli = (rate * 1000.0).round() as u32;
-        let (rungs, tried) = match &look {
+        let mut plan = Self {
+            version: VERSION,
+            input: Input::of(input)?,
+            head: PlanHead {
+                announced_ms: u64::try_from(source.announced_ms).unwrap_or(0),
+                has_pictures: false,
+            },
+            rungs: Vec::new(),
+            size: look.map_or((0, 0), |look| (look.width, look.height)),
+            interlaced: look.is_some_and(|look| look.interlaced),
+            decision: Decision {
+                class: look.map_or(TitleClass::AudioOnly, |look| look.class),
+                picture: look.map(|look| look.signs),
+                sound: loudness::listen(input)?,
+                rungs: Vec::new(),
+                sentence: String::new(),
+            },
+        };
+        (plan.rungs, plan.decision.rungs) = match &look {
             Some(look) => {
                 let mut rungs = ladder(Shape {
                     effort: wishes.effort,
@@ -126,28 +153,18 @@ impl Plan {
                     rate_milli,
                 });
                 rungs.retain(|rung| wishes.av1 || rung.codec == Codec::H264);
-                trial::decide(input, look, rungs, wishes.workers)?
+                plan.head.has_pictures = !rungs.is_empty();
+                let so_far = |rungs: &[Rung]| {
+                    settled(Self {
+                        rungs: rungs.to_vec(),
+                        ..plan.clone()
+                    })
+                };
+                trial::decide(input, look, rungs, wishes.workers, so_far)?
             }
             None => (Vec::new(), Vec::new()),
         };
-        Ok(Self {
-            version: VERSION,
-            input: Input::of(input)?,
-            head: PlanHead {
-                announced_ms: u64::try_from(source.announced_ms).unwrap_or(0),
-                has_pictures: !rungs.is_empty(),
-            },
-            rungs,
-            size: look.map_or((0, 0), |look| (look.width, look.height)),
-            interlaced: look.is_some_and(|look| look.interlaced),
-            decision: Decision {
-                class: look.map_or(TitleClass::AudioOnly, |look| look.class),
-                picture: look.map(|look| look.signs),
-                sound: loudness::listen(input)?,
-                rungs: tried,
-                sentence: String::new(),
-            },
-        })
+        Ok(plan)
     }
 
     /// The coarser word of the manifest.

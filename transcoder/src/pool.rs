@@ -8,8 +8,8 @@ use std::thread::JoinHandle;
 
 use crate::error::Error;
 
-/// Segment, then what comes first within it, then a number that makes it unique.
-type Key = (usize, usize, u64);
+/// Whether it can wait, segment, what comes first within it, and a number that makes it unique.
+type Key = (bool, usize, usize, u64);
 type Task = Box<dyn FnOnce(&Tasks) -> Result<(), Error> + Send>;
 
 #[derive(Default)]
@@ -42,9 +42,11 @@ impl Shared {
 pub(crate) struct Tasks(Arc<Shared>);
 
 impl Tasks {
-    /// Adds a task of a segment; of one segment, the lower `rank` comes first.
+    /// Adds a task of a segment. One that `can_wait` comes after all that cannot; of one segment, the lower
+    /// `rank` comes first.
     pub(crate) fn push(
         &self,
+        can_wait: bool,
         segment: usize,
         rank: usize,
         task: impl FnOnce(&Tasks) -> Result<(), Error> + Send + 'static,
@@ -52,7 +54,7 @@ impl Tasks {
         let mut state = self.0.lock();
         if !state.is_over && state.failed.is_none() {
             state.pushed += 1;
-            let key = (segment, rank, state.pushed);
+            let key = (can_wait, segment, rank, state.pushed);
             state.queue.insert(key, Box::new(task));
         }
         drop(state);
@@ -203,9 +205,9 @@ mod tests {
         let done = Arc::new(AtomicUsize::new(0));
         for segment in 0..10 {
             let done = done.clone();
-            pool.tasks().push(segment, 0, move |tasks| {
+            pool.tasks().push(false, segment, 0, move |tasks| {
                 let held = tasks.hold(5);
-                tasks.push(segment, 1, move |_| {
+                tasks.push(true, segment, 1, move |_| {
                     drop(held);
                     done.fetch_add(1, Ordering::SeqCst);
                     Ok(())
@@ -225,7 +227,7 @@ mod tests {
             |_: &Tasks| panic!("broken"),
         ] {
             let pool = Pool::start(TWO).unwrap();
-            pool.tasks().push(0, 0, bad);
+            pool.tasks().push(false, 0, 0, bad);
             let held = pool.tasks().hold(10);
             let told = pool.wait_below(5).is_err();
             assert_ne!(told, pool.finish().is_err());

@@ -87,7 +87,7 @@ fn draw(bar: &ProgressBar, progress: &Progress) {
             bar.set_position(u64::from(*permille));
             bar.set_message(words(*stage, *left_ms));
         }
-        Progress::Published { .. } => {}
+        Progress::Watchable { .. } | Progress::Published { .. } => {}
         Progress::Done { .. } => bar.finish_with_message("done"),
         // The sentence is said on standard error.
         Progress::Refused { .. } => bar.abandon(),

@@ -11,7 +11,7 @@ use crate::encode::{Shown, chunk_starts, scale};
 use crate::error::Error;
 use crate::finished::{Encoded, Finished, Part, Told};
 use crate::fragments::{Form, part, reordered};
-use crate::ladder::Rung;
+use crate::ladder::{Rung, watchable_early};
 use crate::picture::Picture;
 use crate::pool::{Held, Pool, Tasks};
 use crate::rung::{paced, within};
@@ -45,8 +45,10 @@ pub(crate) struct Whole {
 pub(crate) struct Order {
     /// From the fewest bytes to the most.
     pub(crate) rungs: Vec<Rung>,
-    /// Sum of the plan.
-    pub(crate) plan: u64,
+    /// Only those that can be watched before the others are made.
+    pub(crate) only_early: bool,
+    /// Sum of each rung's plan.
+    pub(crate) plans: Vec<u64>,
     /// Only segments that begin within, milliseconds.
     pub(crate) part: Range<i64>,
 }
@@ -55,6 +57,10 @@ struct Job {
     /// Rungs of one size together, from the largest size down.
     sizes: Vec<Vec<usize>>,
     rungs: Vec<Rung>,
+    /// So many at the beginning are encoded.
+    wanted: usize,
+    /// So many at the beginning come first.
+    early: usize,
     store: Store,
     finished: Finished,
     /// Init segment of each rung, once it is written; every segment has the same.
@@ -77,15 +83,22 @@ impl Segments {
         workers: NonZero<usize>,
         told: Told,
     ) -> Result<Self, Error> {
-        let Order { rungs, plan, part } = order;
-        for rung in &rungs {
+        let early = watchable_early(&order.rungs);
+        let wanted = match order.only_early {
+            true => early,
+            false => order.rungs.len(),
+        };
+        let Order { rungs, part, .. } = order;
+        for rung in &rungs[..wanted] {
             store.begin(&rung.id)?;
         }
         let job = Job {
             sizes: by_size(&rungs),
-            finished: Finished::new(store, plan, rungs.len(), told),
+            finished: Finished::new(store, order.plans, told),
             inits: Mutex::new(vec![None; rungs.len()]),
             rungs,
+            wanted,
+            early,
             store: store.clone(),
         };
         Ok(Self {
@@ -108,7 +121,7 @@ impl Segments {
             return Ok(());
         }
         let job = &self.job;
-        if !job.finished.begin(&job.rungs, index, times)? {
+        if !job.finished.begin(&job.rungs[..job.wanted], index, times)? {
             let tasks = self.pool.tasks();
             let sized = Arc::new(Sized::new(tasks, whole.pictures));
             job.clone().step(tasks, index, times, 0, &sized);
@@ -130,6 +143,11 @@ impl Segments {
     pub(crate) fn finish_part(self) -> Result<Part, Error> {
         self.pool.finish()?;
         Ok(self.job.finished.part())
+    }
+
+    /// Waits for what was handed over.
+    pub(crate) fn wait(self) -> Result<(), Error> {
+        self.pool.finish()
     }
 
     /// Waits for the last segment.
@@ -178,23 +196,29 @@ impl Job {
         sized: &Arc<Sized>,
     ) {
         for rung in &self.sizes[size] {
-            if self.finished.has(*rung, index) {
+            if !self.is_missing(*rung, index) {
                 continue;
             }
             let (job, sized, rung) = (self.clone(), sized.clone(), *rung);
-            tasks.push(index, 1 + rung, move |_| {
+            let can_wait = rung >= self.early;
+            tasks.push(can_wait, index, 1 + rung, move |_| {
                 job.encode(rung, index, times, &sized.pictures)
             });
         }
-        if size + 1 < self.sizes.len() {
+        let mut smaller = self.sizes[size + 1..].iter().flatten();
+        if smaller.any(|rung| self.is_missing(*rung, index)) {
             let sized = sized.clone();
-            tasks.push(index, 0, move |tasks| {
+            tasks.push(false, index, 0, move |tasks| {
                 let next = Arc::new(self.smaller(tasks, size + 1, &sized.pictures)?);
                 drop(sized);
                 self.step(tasks, index, times, size + 1, &next);
                 Ok(())
             });
         }
+    }
+
+    fn is_missing(&self, rung: usize, index: usize) -> bool {
+        rung < self.wanted && !self.finished.has(rung, index)
     }
 
     fn smaller(&self, tasks: &Tasks, size: usize, pictures: &[Shown]) -> Result<Sized, Error> {

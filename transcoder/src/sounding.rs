@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use ffmpeg_next::format::Sample;
 use ffmpeg_next::format::sample::Type as Packing;
 use ffmpeg_next::{Dictionary, Packet, encoder};
-use millet_manifest::Segment;
+use millet_manifest::{FileRef, Kind, Rendition, Segment};
 
 use crate::boxes::{self, Entry, Track};
 use crate::error::{Error, libav};
@@ -37,6 +37,7 @@ pub(crate) struct SoundEncoder {
     /// Samples at the beginning that are left out, see [`SoundEncoder::settle`].
     skip: usize,
     store: Store,
+    init: FileRef,
     /// Encoded, but not yet known to which segment they belong.
     packets: VecDeque<Packet>,
     /// Cuts that no packet has reached yet, milliseconds.
@@ -51,7 +52,7 @@ pub(crate) struct SoundEncoder {
 pub(crate) struct Sounded {
     pub(crate) id: &'static str,
     pub(crate) codec: &'static str,
-    pub(crate) init: millet_manifest::FileRef,
+    pub(crate) init: FileRef,
     pub(crate) segments: Vec<Segment>,
 }
 
@@ -88,9 +89,22 @@ impl SoundEncoder {
     ) -> Result<Self, Error> {
         store.begin(id)?;
         let padding = raw::initial_padding(&encoder);
+        let entry = if codec == "opus" {
+            Entry::Opus
+        } else {
+            let configuration = raw::extradata(&encoder);
+            Entry::Aac { configuration }
+        };
+        // At once: what is finished can be played while the rest is made.
+        let init = boxes::init(&Track {
+            timescale: RATE,
+            sample_duration: encoder.frame_size().max(1),
+            entry,
+        });
         Ok(Self {
             id,
             codec,
+            init: store.init(id, &init)?,
             frame_size: encoder.frame_size().max(1) as usize,
             padding,
             skip: usize::try_from(padding).unwrap_or(0),
@@ -104,6 +118,24 @@ impl SoundEncoder {
             samples: Vec::new(),
             segments: Vec::new(),
         })
+    }
+
+    /// What it makes, without its segments.
+    pub(crate) fn rendition(&self) -> Rendition {
+        Rendition {
+            id: self.id.to_owned(),
+            kind: Kind::Audio,
+            codec: self.codec.to_owned(),
+            width: 0,
+            height: 0,
+            frame_rate_milli: 0,
+            sample_rate: RATE,
+            channels: 1,
+            average_bps: 0,
+            peak_bps: 0,
+            init: self.init.clone(),
+            segments: Vec::new(),
+        }
     }
 
     /// Encodes samples.
@@ -213,21 +245,10 @@ impl SoundEncoder {
             last.duration = (end_ms * PER_MS - last.decoded).clamp(1, last.duration);
         }
         self.close(end_ms)?;
-        let entry = if self.codec == "opus" {
-            Entry::Opus
-        } else {
-            let configuration = raw::extradata(&self.encoder);
-            Entry::Aac { configuration }
-        };
-        let init = boxes::init(&Track {
-            timescale: RATE,
-            sample_duration: u32::try_from(self.frame_size).unwrap_or(0),
-            entry,
-        });
         Ok(Sounded {
             id: self.id,
             codec: self.codec,
-            init: self.store.init(self.id, &init)?,
+            init: self.init,
             segments: self.segments,
         })
     }

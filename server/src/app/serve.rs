@@ -162,6 +162,7 @@ pub async fn start(config: Config, metrics: PrometheusHandle) -> Result<Running,
         clock: app.clock.clone(),
         transcoder: app.config.transcoder.clone(),
         av1: app.config.av1,
+        finished: Arc::new(Completion),
         stop: app.stop.clone(),
     };
     worker::start(workers, &app.config.data, app.config.workers, &app.tasks)

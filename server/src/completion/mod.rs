@@ -19,6 +19,7 @@ use crate::error::Error;
 use crate::form;
 use crate::households;
 use crate::id::{AccountId, CohortId, CourseId, CredentialId, LessonId};
+use crate::jobs::{Finished, FinishedFuture};
 use crate::learning::credentials::{self, Evidence, LessonEvidence};
 use crate::learning::enrolment::{self, Enrolment, Source};
 use crate::learning::evidence::{Outcome, Watched, WatchedFuture};
@@ -46,6 +47,29 @@ impl Watched for Completion {
     ) -> WatchedFuture<'a> {
         Box::pin(watched(connection, account, lesson, now))
     }
+}
+
+impl Finished for Completion {
+    fn finished<'a>(
+        &'a self,
+        connection: &'a mut AnyConnection,
+        lesson: LessonId,
+        now: Timestamp,
+    ) -> FinishedFuture<'a> {
+        Box::pin(finished(connection, lesson, now))
+    }
+}
+
+/// A recording is whole that was watched before: whoever has seen enough of it has completed the lesson.
+async fn finished(
+    transaction: &mut AnyConnection,
+    lesson: LessonId,
+    now: Timestamp,
+) -> Result<(), Error> {
+    for account in progress::watchers(&mut *transaction, lesson).await? {
+        watched(&mut *transaction, account, lesson, now).await?;
+    }
+    Ok(())
 }
 
 /// Enrols somebody, and lets the household's measures know.
@@ -97,7 +121,7 @@ async fn watched(
         return Ok(outcome);
     };
     let version = publish::version(&mut *transaction, enrolment.version_id).await?;
-    // Of a class that goes on there is no share yet.
+    // Of a class that goes on, or a recording that is not finished, there is no share yet.
     let percent = progress::of_lesson(&mut *transaction, account, lesson)
         .await?
         .into_iter()

@@ -125,6 +125,37 @@ async fn play(tx: &mut AnyConnection, right: MayWatch, from_ms: i64, until_ms: i
 }
 
 #[tokio::test]
+async fn a_recording_completes_nothing_before_it_is_finished_and_then_at_once() {
+    for (db, _folder) in both().await {
+        let mut tx = db.write().await.unwrap();
+        let lesson = testing::video_lesson(&mut tx).await;
+        let course = lesson.course().clone();
+        let lesson: LessonId = InLesson::<Teacher>::lesson(&lesson);
+        let timeline = recording(&mut tx, lesson).await;
+        let set = async |tx: &mut AnyConnection, since: Option<i64>| {
+            sqlx::query("update timeline set unfinished_since = $1 where id = $2")
+                .bind(since)
+                .bind(timeline)
+                .execute(tx)
+                .await
+                .unwrap();
+        };
+        set(&mut tx, Some(1)).await;
+        publish_again(&mut tx, &course).await;
+        let account = learner(&mut tx, course.course()).await;
+        let right = MayWatch::prove(&mut tx, account, timeline).await.unwrap();
+        // More than was announced may come: all that was announced is not enough.
+        play(&mut tx, right, 0, LONG_MS).await;
+        let early = watched(&mut tx, account, lesson, NOW).await.unwrap();
+        assert_eq!(early, Outcome::default());
+
+        set(&mut tx, None).await;
+        finished(&mut tx, lesson, NOW).await.unwrap();
+        assert_eq!(credentials_of(&mut tx, account).await, 1);
+    }
+}
+
+#[tokio::test]
 async fn what_was_played_of_a_lesson_s_former_recording_still_counts() {
     for (db, _folder) in both().await {
         let mut tx = db.write().await.unwrap();

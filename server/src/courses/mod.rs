@@ -8,6 +8,7 @@ pub mod cover;
 pub mod outline;
 pub mod proof;
 pub mod publish;
+pub mod shown;
 
 pub mod store;
 #[cfg(test)]

@@ -8,14 +8,16 @@ use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use millet_manifest::{TIMELINE_FILE, Timeline};
 use tokio::sync::watch;
 
+use super::early::{self, Begun, growth};
 use super::prepared::{self, NewTimeline};
 use super::transcoder::SHARE;
 use super::worker::Context;
 use super::{Lease, Setback, Step, store};
-use crate::courses;
+use crate::courses::{outline, shown};
 use crate::error::Error;
 use crate::id::TimelineId;
 use crate::objects::{Key, Objects};
+use crate::timelines::EARLY_FILE;
 
 /// Largest `timeline.json` that is read, in bytes.
 const MOST_MANIFEST_BYTES: u64 = 32 << 20;
@@ -47,8 +49,13 @@ pub async fn adopt(
 ) -> Result<Adopted, Setback> {
     let files = list(output.to_owned()).await?;
     let timeline = read_manifest(output, &files).await?;
-    let id = TimelineId::new();
-    let names: Vec<String> = files.iter().map(|(name, _)| name.clone()).collect();
+    let begun = early::begun(context, lease).await.map_err(fault)?;
+    let place = Place::of(&timeline, begun);
+    let id = place.id;
+    let mut names: Vec<String> = files.iter().map(|(name, _)| name.clone()).collect();
+    if place.goes_on {
+        names.push(EARLY_FILE.to_owned());
+    }
     let mut transaction = context.db.write().await.map_err(fault)?;
     let now = context.clock.now();
     prepared::begin(&mut transaction, lease, id, &names, now)
@@ -63,12 +70,19 @@ pub async fn adopt(
                 duration_ms: i64::try_from(timeline.duration_ms).map_err(fault)?,
                 total_bytes: i64::try_from(total_bytes).map_err(fault)?,
             };
-            show(context, lease, &timeline).await
+            show(context, lease, &place, &timeline).await
         }
         Err(setback) => Err(setback),
     };
     match shown {
-        Ok(true) => Ok(Adopted::Shown(id)),
+        Ok(true) => {
+            if place.goes_on {
+                forget_early(context, id).await;
+            }
+            Ok(Adopted::Shown(id))
+        }
+        // Whoever has the job now goes on with what is shown early; the sweeper knows the rest.
+        Ok(false) if place.goes_on => Ok(Adopted::LeaseLost),
         Ok(false) => {
             remove(context, id, &names).await.map_err(fault)?;
             Ok(Adopted::LeaseLost)
@@ -79,16 +93,71 @@ pub async fn adopt(
     }
 }
 
+/// Under which id a result is kept.
+struct Place {
+    id: TimelineId,
+    /// The lesson shows the beginning of it under this id.
+    goes_on: bool,
+    /// What the lesson shows early, and the result does not go on with.
+    instead_of: Option<TimelineId>,
+}
+
+impl Place {
+    fn of(timeline: &Timeline, begun: Option<Begun>) -> Self {
+        let Some(begun) = begun else {
+            return Self {
+                id: TimelineId::new(),
+                goes_on: false,
+                instead_of: None,
+            };
+        };
+        // Another attempt may have run elsewhere and cut or encoded otherwise.
+        let goes_on = begun
+            .published
+            .is_none_or(|published| growth::continues(timeline, &published));
+        Self {
+            id: if goes_on { begun.id } else { TimelineId::new() },
+            goes_on,
+            instead_of: (!goes_on).then_some(begun.id),
+        }
+    }
+}
+
+/// The description of what was shown early says nothing any more.
+async fn forget_early(context: &Context, id: TimelineId) {
+    let forgotten = async { Ok::<_, Error>(context.objects.delete(&key(id, EARLY_FILE)?).await?) };
+    if let Err(error) = forgotten.await {
+        tracing::warn!(%error, "a description that says nothing any more is left");
+    }
+}
+
 /// One transaction: the job is done, the timeline is there, the lesson shows it; or none of them.
-async fn show(context: &Context, lease: &Lease, timeline: &NewTimeline) -> Result<bool, Setback> {
+async fn show(
+    context: &Context,
+    lease: &Lease,
+    place: &Place,
+    timeline: &NewTimeline,
+) -> Result<bool, Setback> {
     let now = context.clock.now();
     let work = async {
         let mut transaction = context.db.write().await?;
         if !store::finish(&mut transaction, lease, now).await? {
             return Ok(false);
         }
+        if let Some(early) = place.instead_of {
+            prepared::let_go(&mut transaction, early).await?;
+        }
         prepared::adopt(&mut transaction, lease, timeline, now).await?;
-        courses::outline::show_timeline(&mut transaction, lease.lesson, timeline.id).await?;
+        if let Some(early) = place.instead_of {
+            shown::exchange(&mut transaction, early, Some(timeline.id)).await?;
+        }
+        outline::show_timeline(&mut transaction, lease.lesson, timeline.id).await?;
+        if place.goes_on {
+            let finished = context
+                .finished
+                .finished(&mut transaction, lease.lesson, now);
+            finished.await?;
+        }
         transaction.commit().await?;
         Ok::<_, Error>(true)
     };
@@ -129,7 +198,25 @@ async fn put_all(
     report: &watch::Sender<Step>,
 ) -> Result<u64, Setback> {
     // Owned names: futures that borrow from the list could not move between threads.
-    let mut stored = stream::iter(files.to_vec())
+    let (last, first): (Vec<_>, Vec<_>) = files
+        .iter()
+        .cloned()
+        .partition(|(name, _)| name == TIMELINE_FILE);
+    let mut total = put_some(objects, id, output, first, report).await?;
+    // Whoever finds the description finds everything that it names.
+    total += put_some(objects, id, output, last, report).await?;
+    Ok(total)
+}
+
+async fn put_some(
+    objects: &Objects,
+    id: TimelineId,
+    output: &Path,
+    files: Vec<(String, u64)>,
+    report: &watch::Sender<Step>,
+) -> Result<u64, Setback> {
+    let whole = files.len();
+    let mut stored = stream::iter(files)
         .map(|(name, bytes)| {
             let (objects, path) = (objects.clone(), output.join(&name));
             async move {
@@ -142,7 +229,7 @@ async fn put_all(
     while let Some(bytes) = stored.try_next().await.map_err(fault)? {
         total += bytes;
         count += 1;
-        let share = (1000 - SHARE) * i64::try_from(count * 1000 / files.len()).unwrap_or(0) / 1000;
+        let share = (1000 - SHARE) * i64::try_from(count * 1000 / whole.max(1)).unwrap_or(0) / 1000;
         report.send_replace(Step {
             permille: SHARE + share,
             stage: Some("store"),

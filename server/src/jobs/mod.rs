@@ -4,6 +4,7 @@
 //! renews, and every change it makes is conditional on still holding it.
 
 pub mod adopt;
+pub mod early;
 pub mod figures;
 pub mod node;
 pub mod prepared;
@@ -14,11 +15,15 @@ mod tests;
 pub mod transcoder;
 pub mod worker;
 
+use std::future::Future;
+use std::pin::Pin;
 use std::time::Duration;
 
 use serde::Serialize;
+use sqlx::AnyConnection;
 
 use crate::clock::Timestamp;
+use crate::error::Error;
 use crate::id::{JobId, LessonId, UploadId};
 
 /// A lease ends this long after it was taken or renewed.
@@ -123,6 +128,21 @@ pub enum Setback {
         /// For the operator.
         sentence: String,
     },
+}
+
+/// The future of [`Finished::finished`].
+pub type FinishedFuture<'a> = Pin<Box<dyn Future<Output = Result<(), Error>> + Send + 'a>>;
+
+/// Who wants to know that a timeline is finished which was shown before. Called inside the transaction that
+/// finishes it, so that both are kept or neither.
+pub trait Finished: std::fmt::Debug + Send + Sync {
+    /// What was watched of `lesson` counts towards a whole now.
+    fn finished<'a>(
+        &'a self,
+        connection: &'a mut AnyConnection,
+        lesson: LessonId,
+        now: Timestamp,
+    ) -> FinishedFuture<'a>;
 }
 
 /// How long to wait after the fault of this attempt (counted from 1); `None`: give up.

@@ -2,6 +2,7 @@
 
 use sqlx::{AnyConnection, FromRow};
 
+use super::early;
 use super::{
     JobView, LEASE, Lease, MOST_ATTEMPTS, PRIORITY_LESSON, Setback, Status, Step, backoff,
 };
@@ -28,6 +29,7 @@ pub async fn enqueue_prepare(
     .bind(lesson)
     .execute(&mut *connection)
     .await?;
+    early::withdraw_ended(&mut *connection).await?;
     let id = JobId::new();
     sqlx::query(
         "insert into job (id, kind, upload_id, lesson_id, status, priority, attempts, not_before, \
@@ -60,7 +62,7 @@ pub async fn claim(
     now: Timestamp,
 ) -> Result<Option<Lease>, Error> {
     // A worker that died with the job did not report a fault, but it counts as one.
-    sqlx::query(
+    let given_up = sqlx::query(
         "update job set status = 'failed', ended_at = $1, lease_owner = null, lease_until = null, \
          sentence = 'the worker died each time' \
          where status = 'running' and lease_until <= $1 and attempts >= $2",
@@ -69,6 +71,9 @@ pub async fn claim(
     .bind(MOST_ATTEMPTS)
     .execute(&mut *connection)
     .await?;
+    if given_up.rows_affected() > 0 {
+        early::withdraw_ended(&mut *connection).await?;
+    }
     while let Some(job) = next(&mut *connection, now).await? {
         let claimed: Option<Claimed> = sqlx::query_as(
             "update job set status = 'running', lease_owner = $1, lease_until = $2, \
@@ -155,6 +160,23 @@ pub async fn renew(
     Ok(changed.rows_affected() == 1)
 }
 
+/// Whether the lease holds, for the rest of the transaction: the job's row is locked until then.
+///
+/// # Errors
+/// When the database fails.
+pub async fn is_held(connection: &mut AnyConnection, lease: &Lease) -> Result<bool, Error> {
+    let held = sqlx::query(
+        "update job set lease_owner = lease_owner \
+         where id = $1 and status = 'running' and lease_owner = $2 and attempts = $3",
+    )
+    .bind(lease.job)
+    .bind(&lease.owner)
+    .bind(lease.attempt)
+    .execute(connection)
+    .await?;
+    Ok(held.rows_affected() == 1)
+}
+
 /// Marks the job done; false when the lease is lost, and then nothing else may be written.
 ///
 /// # Errors
@@ -209,8 +231,11 @@ pub async fn set_back(
     .bind(lease.job)
     .bind(&lease.owner)
     .bind(lease.attempt)
-    .execute(connection)
+    .execute(&mut *connection)
     .await?;
+    if status != Status::Queued {
+        early::withdraw_ended(connection).await?;
+    }
     Ok((changed.rows_affected() == 1).then_some(status))
 }
 

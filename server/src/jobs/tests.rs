@@ -8,12 +8,12 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::stream;
-use sqlx::Row as _;
+use sqlx::{AnyConnection, Row as _};
 use tokio_util::sync::CancellationToken;
 
 use super::worker::{self, Context, Ended};
-use super::{LEASE, Lease, Setback, Status, Step, store};
-use crate::clock::Clock;
+use super::{Finished, FinishedFuture, LEASE, Lease, Setback, Status, Step, store};
+use crate::clock::{Clock, Timestamp};
 use crate::courses::proof::InLesson;
 use crate::courses::testing::{NOW, video_lesson};
 use crate::db::{Db, testing::both};
@@ -34,11 +34,26 @@ pub(super) const TIMELINE: &str = r#"{"version":1,"duration_ms":2000,"content":"
 "downloads":[],"source":{"container":"wav","video_codec":null,"audio_codec":"pcm_s16le",
 "width":0,"height":0,"bytes":9}}"#;
 
+/// Nobody wants to know of finished recordings.
+#[derive(Debug)]
+struct NobodyWaits;
+
+impl Finished for NobodyWaits {
+    fn finished<'a>(
+        &'a self,
+        _: &'a mut AnyConnection,
+        _: LessonId,
+        _: Timestamp,
+    ) -> FinishedFuture<'a> {
+        Box::pin(std::future::ready(Ok(())))
+    }
+}
+
 pub(super) struct Bench {
     pub(super) context: Context,
     clock: Arc<AtomicI64>,
     pub(super) folder: tempfile::TempDir,
-    lesson: InLesson<Teacher>,
+    pub(super) lesson: InLesson<Teacher>,
     _database: Option<tempfile::TempDir>,
 }
 
@@ -58,6 +73,7 @@ impl Bench {
                 clock: Clock::Manual(Arc::clone(&clock)),
                 transcoder: folder.path().join("transcoder"),
                 av1: true,
+                finished: Arc::new(NobodyWaits),
                 stop: CancellationToken::new(),
             };
             let bench = Self {
@@ -81,7 +97,7 @@ impl Bench {
         std::fs::rename(fresh, &self.context.transcoder).unwrap();
     }
 
-    fn good(&self) -> String {
+    pub(super) fn good(&self) -> String {
         format!(
             r#"cmp "$2" {expected}
             mkdir "$3/opus16"
@@ -126,7 +142,7 @@ JSON
         self.folder.path().join("work")
     }
 
-    async fn one(&self, owner: &str) -> Option<Ended> {
+    pub(super) async fn one(&self, owner: &str) -> Option<Ended> {
         worker::one(&self.context, owner, &self.work())
             .await
             .unwrap()

@@ -11,6 +11,7 @@ use tokio::io::{AsyncBufReadExt as _, AsyncRead, AsyncReadExt as _, BufReader};
 use tokio::process::{Child, Command};
 use tokio::sync::watch;
 
+use super::early::growth::Growth;
 use super::shares::Stretch;
 use super::{Setback, Step};
 
@@ -67,6 +68,7 @@ impl Tool<'_> {
 }
 
 /// Prepares `input` into the folder `output`, which is empty or holds what an attempt left that was cut short.
+/// What can be watched meanwhile is told to `growth`.
 ///
 /// Dropping the future kills the child, and so does the end of [`Tool::within`].
 ///
@@ -77,6 +79,7 @@ pub async fn prepare(
     input: &Path,
     output: &Path,
     report: &watch::Sender<Step>,
+    growth: &watch::Sender<Growth>,
 ) -> Result<(), Setback> {
     let program = tool.program;
     let mut command = Command::new(program);
@@ -97,7 +100,7 @@ pub async fn prepare(
     let mut child = command
         .spawn()
         .map_err(|error| fault(format!("cannot start {}: {error}", program.display())))?;
-    let watched = tokio::time::timeout(tool.within, watch_child(&mut child, report)).await;
+    let watched = tokio::time::timeout(tool.within, watch_child(&mut child, report, growth)).await;
     let result = match watched {
         Ok(result) => result,
         Err(_) => Err(fault(format!(
@@ -120,14 +123,16 @@ pub async fn prepare(
 async fn watch_child(
     child: &mut Child,
     report: &watch::Sender<Step>,
+    growth: &watch::Sender<Growth>,
 ) -> Result<(ExitStatus, Option<Progress>, String), Setback> {
     let (Some(stdout), Some(stderr)) = (child.stdout.take(), child.stderr.take()) else {
         return Err(fault("the transcoder's pipes are missing"));
     };
-    let (last, stderr, status) =
-        tokio::try_join!(read_progress(stdout, report), read_tail(stderr), async {
-            child.wait().await.map_err(|error| fault(error.to_string()))
-        })?;
+    let (last, stderr, status) = tokio::try_join!(
+        read_progress(stdout, report, growth),
+        read_tail(stderr),
+        async { child.wait().await.map_err(|error| fault(error.to_string())) }
+    )?;
     Ok((status, last, stderr))
 }
 
@@ -172,6 +177,7 @@ fn stage_word(stage: Stage) -> &'static str {
 async fn read_progress(
     stdout: impl AsyncRead + Unpin,
     report: &watch::Sender<Step>,
+    growth: &watch::Sender<Growth>,
 ) -> Result<Option<Progress>, Setback> {
     let mut reader = BufReader::new(stdout);
     let mut line = Vec::new();
@@ -203,6 +209,7 @@ async fn read_progress(
                 left_ms: left_ms.map(|ms| i64::try_from(ms).unwrap_or(i64::MAX)),
             });
         }
+        growth.send_if_modified(|growth| growth.take(&progress));
         last = Some(progress);
     }
 }
@@ -254,7 +261,9 @@ mod tests {
             given: None,
             stretch: None,
         };
-        let result = prepare(tool, Path::new("in"), Path::new("out"), &report).await;
+        let (growth, _) = watch::channel(Growth::default());
+        let (input, output) = (Path::new("in"), Path::new("out"));
+        let result = prepare(tool, input, output, &report, &growth).await;
         let step = steps.borrow().clone();
         (result, step)
     }

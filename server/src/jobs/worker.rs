@@ -1,5 +1,6 @@
 //! The workers of this node, and the sweeper that removes what nobody needs any more.
 
+use std::convert::Infallible;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -13,10 +14,11 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::adopt::{self, Adopted};
+use super::early::{self, growth::Growth};
 use super::node::Node;
 use super::{
-    LEASE, Lease, PROGRESS_EVERY, RENEW_EVERY, Setback, Status, Step, figures, shares, store,
-    transcoder,
+    Finished, LEASE, Lease, PROGRESS_EVERY, RENEW_EVERY, Setback, Status, Step, figures, shares,
+    store, transcoder,
 };
 use crate::clock::Clock;
 use crate::db::Db;
@@ -43,6 +45,8 @@ pub struct Context {
     pub transcoder: PathBuf,
     /// Whether lessons get AV1 beside H.264, where it is worth it.
     pub av1: bool,
+    /// Told of timelines that were watched before they were finished.
+    pub finished: Arc<dyn Finished>,
     /// Cancelled when the server stops.
     pub stop: CancellationToken,
 }
@@ -247,12 +251,15 @@ async fn attempt(
         given: Some(&given),
         stretch: None,
     };
-    let prepared = transcoder::prepare(tool, &input, &output, report);
+    let (growth, grown) = watch::channel(Growth::default());
+    let prepared = transcoder::prepare(tool, &input, &output, report, &growth);
     let prepared = shares::lead::beside(context, lease, folder, report.subscribe(), prepared);
-    std::panic::AssertUnwindSafe(prepared)
-        .catch_unwind()
-        .await
-        .map_err(|_| fault(&"a panic"))??;
+    let prepared = std::panic::AssertUnwindSafe(prepared).catch_unwind();
+    let never: Result<(), Infallible> = tokio::select! {
+        prepared = prepared => Ok(prepared.map_err(|_| fault(&"a panic"))??),
+        never = early::publish(context, lease, &output, grown) => Err(never),
+    };
+    let Ok(()) = never;
     adopt::adopt(context, lease, &output, report).await
 }
 

@@ -174,6 +174,7 @@ fn player(id: TimelineId, timeline: &Timeline, account: AccountId, place: Place)
         learner: opaque(account),
         duration_ms: number(timeline.duration_ms),
         duration_s: number(timeline.duration_ms.div_ceil(1000)),
+        unfinished: timeline.unfinished,
         from_ms,
         from_s: from_ms / 1000,
         position_ms: place.position_ms,

@@ -54,7 +54,7 @@ pub async fn of_timeline(
 }
 
 /// What was watched of a lesson, of what each of its timelines shows, with the length of that: a lesson
-/// may have got other media while it was watched.
+/// may have got other media while it was watched. The length is 0 of what is not finished.
 ///
 /// # Errors
 /// When the database fails.
@@ -64,7 +64,8 @@ pub async fn of_lesson(
     lesson: LessonId,
 ) -> Result<Vec<(Intervals, i64)>, Error> {
     let rows: Vec<OfTimeline> = sqlx::query_as(
-        "select timeline.id, timeline.duration_ms, played.lesson_id, played.from_ms, \
+        "select timeline.id, case when timeline.unfinished_since is null \
+         then timeline.duration_ms else 0 end as duration_ms, played.lesson_id, played.from_ms, \
          played.until_ms, timeline.shown_from_ms, timeline.shown_until_ms \
          from watch_interval played join timeline on timeline.id = played.timeline_id \
          where played.account_id = $1 and played.lesson_id = $2",
@@ -131,6 +132,30 @@ pub async fn of_version(
         .into_iter()
         .map(|(lesson, (parts, origin_ms))| (lesson, Intervals::merge(parts).since(origin_ms)))
         .collect())
+}
+
+/// Learners of the course who have evidence of a lesson and have not completed it.
+///
+/// # Errors
+/// When the database fails.
+pub async fn watchers(
+    connection: &mut AnyConnection,
+    lesson: LessonId,
+) -> Result<Vec<AccountId>, Error> {
+    let rows: Vec<(AccountId,)> = sqlx::query_as(
+        "select distinct played.account_id from lesson \
+         join enrolment on enrolment.course_id = lesson.course_id \
+         and enrolment.withdrawn_at is null \
+         join watch_interval played on played.account_id = enrolment.account_id \
+         and played.lesson_id = lesson.id \
+         where lesson.id = $1 and not exists (select 1 from lesson_completion done \
+         where done.account_id = enrolment.account_id and done.lesson_id = lesson.id) \
+         order by played.account_id",
+    )
+    .bind(lesson)
+    .fetch_all(connection)
+    .await?;
+    Ok(rows.into_iter().map(|(account,)| account).collect())
 }
 
 /// Where the learner was in a timeline: the end of what was played last, 0 at first.

@@ -25,6 +25,8 @@ pub struct Begun {
     pub growing: Option<Arc<Growing>>,
     /// Place in the room, if it is of a class.
     pub seat: Option<Seat>,
+    /// What the client can decode.
+    pub codecs: Vec<String>,
     /// The answer to `hello`.
     pub welcome: ServerMessage,
 }
@@ -109,12 +111,14 @@ pub async fn begin(streams: &Streams, account: AccountId, hello: Hello) -> Resul
         rung: viewer.rung().0.to_owned(),
         receipt: sign(streams, &viewer, right).await?,
         live: growing.as_ref().map(|growing| growing.live(since)),
+        prepared_ms: index.prepared_ms(),
     };
     Ok(Begun {
         viewer,
         right,
         growing,
         seat,
+        codecs: hello.codecs,
         welcome,
     })
 }

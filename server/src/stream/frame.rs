@@ -75,7 +75,8 @@ impl Frame {
         // What will follow in a timeline that grows is not known, and viewers share its messages.
         let closed = matches!(index, Index::Closed(_));
         let last = closed && place.part + 1 == segment.chunks.len();
-        let end = last && place.segment + 1 == index.segments(rendition);
+        let newest = place.segment + 1 == index.segments(rendition);
+        let end = last && newest && !index.is_unfinished();
         let set = |on: bool, flag: u16| if on { flag } else { 0 };
         Self {
             header: Header {

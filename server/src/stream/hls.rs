@@ -6,9 +6,12 @@ use std::fmt::Write as _;
 use millet_manifest::{Kind, Rendition, Segment};
 
 use super::index::{Grown, Index};
+use crate::timelines::MADE_PLAYLIST;
 
 /// Name of the multivariant playlist.
-pub const MASTER: &str = "live.m3u8";
+pub const MASTER: &str = MADE_PLAYLIST;
+/// Longest segment of a recording, seconds: a playlist that grows must announce it before it is there.
+const LONGEST_S: u64 = 16;
 /// Segments that the playlist of a growing timeline names: it is loaded again every second or two.
 const WINDOW: usize = 15;
 /// Segments whose parts are named one by one.
@@ -21,7 +24,11 @@ const PART_S: f64 = millet_manifest::live::CHUNK_MS as f64 / 1000.0;
 pub fn media(index: &Index, rendition: usize) -> String {
     let count = index.segments(rendition);
     let id = index.rendition(rendition).map_or("", |own| own.id.as_str());
+    let init = index
+        .rendition(rendition)
+        .map_or("", |own| own.init.file.as_str());
     let grows = index.grows();
+    let lesson = is_lesson(index);
     let first = if grows {
         count.saturating_sub(WINDOW)
     } else {
@@ -30,6 +37,7 @@ pub fn media(index: &Index, rendition: usize) -> String {
     let longest = (first..count)
         .filter_map(|number| index.segment(rendition, number))
         .map(|segment| segment.duration_ms.div_ceil(1000))
+        .chain(lesson.then_some(LONGEST_S))
         .max()
         .unwrap_or(2);
     let mut text = format!(
@@ -39,10 +47,17 @@ pub fn media(index: &Index, rendition: usize) -> String {
     text.push_str(if grows {
         "#EXT-X-SERVER-CONTROL:CAN-BLOCK-RELOAD=YES,PART-HOLD-BACK=1.5\n\
          #EXT-X-PART-INF:PART-TARGET=0.5\n"
+    } else if lesson {
+        // It is watched from its beginning, and stays what it was at first when it is finished.
+        "#EXT-X-PLAYLIST-TYPE:EVENT\n#EXT-X-START:TIME-OFFSET=0\n"
     } else {
         "#EXT-X-PLAYLIST-TYPE:VOD\n"
     });
-    let _ = writeln!(text, "#EXT-X-MAP:URI=\"{id}/init.mp4\"");
+    let _ = writeln!(
+        text,
+        "#EXT-X-MAP:URI=\"{}\"",
+        beside(init, || format!("{id}/init.mp4"))
+    );
     for number in first..count {
         let Some(segment) = index.segment(rendition, number) else {
             break;
@@ -54,10 +69,24 @@ pub fn media(index: &Index, rendition: usize) -> String {
             whole(&mut text, id, number, segment);
         }
     }
-    if !grows {
+    if !grows && !index.is_unfinished() {
         text.push_str("#EXT-X-ENDLIST\n");
     }
     text
+}
+
+/// Whether it is a recording, of which the transcoder makes the playlists when it is finished.
+fn is_lesson(index: &Index) -> bool {
+    matches!(index, Index::Closed(timeline) if timeline.unfinished || timeline.hls != MASTER)
+}
+
+/// A file of the timeline as a playlist below `live/` names it.
+fn beside(file: &str, unnamed: impl FnOnce() -> String) -> String {
+    match file.strip_prefix("live/") {
+        Some(own) => own.to_owned(),
+        None if file.is_empty() => unnamed(),
+        None => format!("../{file}"),
+    }
 }
 
 /// The first segment of which there is anything but a still that goes on: what lies before is not shown.
@@ -95,7 +124,8 @@ fn whole(text: &mut String, id: &str, number: usize, segment: &Segment) {
         text.push_str("#EXT-X-GAP\n");
     }
     let seconds = segment.duration_ms as f64 / 1000.0;
-    let _ = write!(text, "#EXTINF:{seconds:.3},\n{id}/{number:06}.m4s\n");
+    let file = beside(&segment.file, || format!("{id}/{number:06}.m4s"));
+    let _ = write!(text, "#EXTINF:{seconds:.3},\n{file}\n");
 }
 
 /// The playlist of all: players without the stream get AAC and H.264.

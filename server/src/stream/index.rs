@@ -10,7 +10,7 @@ use millet_manifest::{Chunk, Rendition, Segment, Timeline};
 /// See the module.
 #[derive(Clone, Debug)]
 pub enum Index {
-    /// Nothing is added any more.
+    /// A prepared one; of one that is not finished, what there is.
     Closed(Arc<Timeline>),
     /// A class that goes on.
     Growing(Grown),
@@ -110,6 +110,21 @@ impl Index {
     #[must_use]
     pub fn grows(&self) -> bool {
         matches!(self, Self::Growing(grown) if !grown.ended)
+    }
+
+    /// Whether it is a recording of which more is being prepared.
+    #[must_use]
+    pub fn is_unfinished(&self) -> bool {
+        matches!(self, Self::Closed(timeline) if timeline.unfinished)
+    }
+
+    /// How far an unfinished recording is prepared.
+    #[must_use]
+    pub fn prepared_ms(&self) -> Option<u64> {
+        match self {
+            Self::Closed(timeline) if timeline.unfinished => Some(timeline.prepared_ms()),
+            Self::Closed(_) | Self::Growing(_) => None,
+        }
     }
 
     /// Bytes of a rendition from a segment to the end, without its initialisation.

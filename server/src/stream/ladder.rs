@@ -90,6 +90,17 @@ impl Ladder {
         (!rungs.is_empty()).then_some(Self { rungs })
     }
 
+    /// The same with a rung that is being watched, where there is none with its id.
+    #[must_use]
+    pub fn with(mut self, rung: &Rung) -> Self {
+        if self.find(&rung.id).is_none() {
+            let at = self.rungs.partition_point(|own| own.bytes <= rung.bytes);
+            // Sound alone stays the first.
+            self.rungs.insert(at.max(self.first()), rung.clone());
+        }
+        self
+    }
+
     /// From the fewest to the most bytes.
     #[must_use]
     pub fn rungs(&self) -> &[Rung] {

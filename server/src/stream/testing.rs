@@ -46,6 +46,7 @@ pub fn lecture(duration_ms: u64) -> Timeline {
     Timeline {
         version: TIMELINE_VERSION,
         duration_ms,
+        unfinished: false,
         content: Content::Lecture,
         renditions: vec![
             rendition("opus12", Kind::Audio, "opus", 0, 1_500),

@@ -1,4 +1,5 @@
-//! Files of a timeline of which a part is shown: playlists of that part, and no file of the rest.
+//! Files of a timeline of which a part is shown: playlists of that part, and no file of the rest. And the
+//! playlists of a recording that is not finished, or was not when somebody began to play it.
 
 use axum::http::header;
 use axum::response::{IntoResponse as _, Response};
@@ -9,7 +10,7 @@ use crate::error::Error;
 use crate::learning::access::MayWatch;
 use crate::timelines::trim;
 
-/// The answer for a playlist of a trimmed timeline; `None` for what is stored as it is.
+/// The answer for a playlist that is not stored; `None` for what is stored as it is.
 ///
 /// # Errors
 /// [`Error::NotFound`] for what is not shown.
@@ -18,14 +19,17 @@ pub async fn file(
     right: MayWatch,
     path: &str,
 ) -> Result<Option<Response>, Error> {
-    if right.trim().is_whole() {
+    let is_playlist = path == hls::MASTER || path.starts_with("live/") && path.ends_with(".m3u8");
+    if right.trim().is_whole() && !is_playlist {
         return Ok(None);
     }
     let shown = streams
         .timelines
         .shown(right.timeline(), right.trim())
         .await?;
-    if trim::names(&shown, path) {
+    // The playlists of a class are stored when it ends.
+    let stored = right.trim().is_whole() && !shown.unfinished && shown.hls == hls::MASTER;
+    if stored || trim::names(&shown, path) {
         return Ok(None);
     }
     let index = Index::Closed(shown);

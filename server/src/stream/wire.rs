@@ -344,6 +344,27 @@ pub enum ServerMessage {
         receipt: String,
         /// Present while the timeline grows; `duration_ms` is then its length so far.
         live: Option<LiveNow>,
+        /// Present while the rest of a recording is being prepared: so far it can be watched. `duration_ms`
+        /// is then as announced.
+        #[serde(default)]
+        #[ts(type = "number | null")]
+        prepared_ms: Option<u64>,
+    },
+    /// A recording that is not finished can be watched so far; every few seconds.
+    Prepared {
+        /// Begin of what is still being prepared.
+        #[ts(type = "number")]
+        prepared_ms: u64,
+    },
+    /// The recording is finished: what it consists of, in place of what `welcome` said.
+    Finished {
+        /// Length of the timeline.
+        #[ts(type = "number")]
+        duration_ms: u64,
+        /// What the client can decode; those that were there keep their index.
+        renditions: Vec<Rendition>,
+        /// From the fewest to the most bytes.
+        rungs: Vec<Rung>,
     },
     /// A growing timeline is this far; every few seconds and when it ends.
     Live {

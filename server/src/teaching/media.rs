@@ -68,7 +68,11 @@ fn from(job: Option<JobView>, uploading: bool, has_timeline: bool) -> State {
 /// The same for the lesson's own page, with what the ladder costs.
 #[must_use]
 pub fn page(state: &State, shown: Option<(TimelineId, &Timeline)>) -> pages::Media {
+    let early = shown.is_some_and(|(_, timeline)| timeline.unfinished);
+    // What it costs and what it was taken for is known of a whole one.
+    let shown = shown.filter(|_| !early);
     pages::Media {
+        early,
         state: state.word.to_owned(),
         permille: state.permille,
         reason: state.reason.clone(),

@@ -105,6 +105,7 @@ pub fn trimmed(whole: &Timeline, trim: Trim) -> Timeline {
             .cloned()
             .collect(),
         version: whole.version,
+        unfinished: whole.unfinished,
         content: whole.content,
         decision: whole.decision.clone(),
         hls: whole.hls.clone(),

@@ -7,6 +7,7 @@ use millet_server::clock::Clock;
 use millet_server::courses::proof::{InCourse, InLesson};
 use millet_server::courses::{Draft, LessonKind, outline, publish, store};
 use millet_server::id::{CourseId, LessonId, TimelineId};
+use millet_server::jobs::{Status, store::latest_of_lesson};
 use millet_server::objects::Objects;
 use millet_server::people::Teacher;
 use millet_server::uploads::enqueue_file;
@@ -37,8 +38,10 @@ impl Course {
             Duration::from_secs(180),
             || async {
                 let mut connection = village.db.read().await.unwrap();
+                let job = latest_of_lesson(&mut connection, lesson.lesson()).await;
+                let done = job.unwrap().is_some_and(|job| job.status == Status::Done);
                 let lessons = outline::lessons(&mut connection, &draft).await.unwrap();
-                lessons[0].timeline_id
+                lessons[0].timeline_id.filter(|_| done)
             },
         )
         .await;

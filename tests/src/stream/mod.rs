@@ -87,6 +87,8 @@ pub struct Welcome {
     pub rungs: Vec<millet_server::stream::wire::Rung>,
     /// First rung.
     pub rung: String,
+    /// How far it is prepared, of what is not finished.
+    pub prepared_ms: Option<u64>,
 }
 
 /// A hello from the beginning with everything decodable.
@@ -146,6 +148,7 @@ impl Client {
                 renditions,
                 rungs,
                 rung,
+                prepared_ms,
                 ..
             }) => {
                 self.epoch = epoch;
@@ -155,6 +158,7 @@ impl Client {
                     renditions,
                     rungs,
                     rung,
+                    prepared_ms,
                 })
             }
             other => Err(ClientError::Protocol(format!(

@@ -15,6 +15,17 @@ pub enum Progress {
         /// Estimate of the time that is left.
         left_ms: Option<u64>,
     },
+    /// What of the recording can be watched while the rest is still being made: the begin of
+    /// [`crate::Timeline::renditions`], initialisations in place. The segments that were published before
+    /// belong to it too.
+    Watchable {
+        /// Length of the lesson as its container announces it.
+        duration_ms: u64,
+        /// What the picture shows.
+        content: crate::Content,
+        /// Without their segments, in the order that the manifest will have.
+        renditions: Vec<crate::Rendition>,
+    },
     /// A segment is in place and can be played, while others are still being made.
     Published {
         /// Id of the rendition.

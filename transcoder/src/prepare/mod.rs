@@ -2,9 +2,11 @@
 
 mod collect;
 mod end;
+mod head;
 mod holes;
 mod pace;
 mod progress;
+mod watchable;
 mod work;
 
 use std::ops::Range;
@@ -38,17 +40,19 @@ pub struct Asked<'a> {
 
 /// How much of a recording is made.
 #[derive(Clone, Copy, Debug)]
-enum Span {
+enum Scope {
     /// All of it.
     Whole,
+    /// Of its beginning, what can be watched before the other rungs are made.
+    Head,
     /// Segments with pictures that begin within these times, milliseconds.
     Part { from_ms: i64, until_ms: i64 },
 }
 
-impl Span {
+impl Scope {
     fn range(self) -> Range<i64> {
         match self {
-            Self::Whole => 0..i64::MAX,
+            Self::Whole | Self::Head => 0..i64::MAX,
             Self::Part { from_ms, until_ms } => from_ms..until_ms,
         }
     }
@@ -77,14 +81,15 @@ pub fn prepare(
                 None => None,
             };
             report.step(Stage::Probe, DECIDED_PERMILLE / 3);
-            let plan = Plan::decide(input, &source, look, asked.wishes)?;
+            let settled = |plan| head::make(input, plan, output, &store, asked, report);
+            let plan = Plan::decide(input, &source, look, asked.wishes, settled)?;
             plan.note(&store)?;
             plan
         }
     };
     report.step(Stage::Probe, DECIDED_PERMILLE);
-    let mut work = Work::begin(&source, plan, output, &store, asked, Span::Whole, report)?;
-    let source = work_through(source, &mut work)?;
+    let mut work = Work::begin(&source, plan, Scope::Whole, output, &store, asked, report)?;
+    let source = work_through(source, &mut work, |_| false)?;
     let made = work.end(source)?;
     report.step(Stage::Package, 970);
     package::write(output, &store, made)
@@ -107,17 +112,21 @@ pub fn prepare_part(
     let store = Store::open(output, asked.given)?;
     let plan = Plan::found(&store, input)?
         .ok_or_else(|| Error::Fault("no plan of this recording was given".into()))?;
-    let span = Span::Part {
+    let scope = Scope::Part {
         from_ms: part.start,
         until_ms: part.end,
     };
-    let mut work = Work::begin(&source, plan, output, &store, asked, span, report)?;
-    work_through(source, &mut work)?;
+    let mut work = Work::begin(&source, plan, scope, output, &store, asked, report)?;
+    work_through(source, &mut work, Work::is_over)?;
     work.end_part()
 }
 
-/// Reads to the end, or as far as it is needed, and hands the source back.
-fn work_through(mut source: Source, work: &mut Work) -> Result<Source, Error> {
+/// Reads to the end, or until it is `enough`, and hands the source back.
+fn work_through(
+    mut source: Source,
+    work: &mut Work,
+    enough: impl Fn(&Work) -> bool,
+) -> Result<Source, Error> {
     let video = source.video.as_ref().map(|track| track.index);
     let audio = source.audio.as_ref().map(|track| track.index);
     let (announced_ms, bytes) = (source.announced_ms, source.bytes);
@@ -143,7 +152,7 @@ fn work_through(mut source: Source, work: &mut Work) -> Result<Source, Error> {
             whole => work.end_ms() * 1000 / whole,
         };
         work.progress.read(u32::try_from(read).unwrap_or(0));
-        if work.is_over() {
+        if enough(work) {
             return Ok(source);
         }
     }

@@ -1,10 +1,13 @@
 //! How far the work is: what was read counts a little, what was encoded counts most.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
-use millet_manifest::{DECIDED_PERMILLE, ENCODED_PERMILLE, Progress as Line, Segment, Stage};
+use millet_manifest::{
+    DECIDED_PERMILLE, ENCODED_PERMILLE, Progress as Line, Record, Segment, Stage,
+};
 
+use super::watchable::Watchable;
 use crate::ladder::Rung;
 use crate::report::Report;
 
@@ -22,21 +25,44 @@ struct Inner {
     encoded: AtomicU64,
     /// The same of the whole work, 0 when the container does not say its length.
     whole: u64,
+    /// What can be watched early, until it is said.
+    watchable: Mutex<Option<Watchable>>,
 }
 
 impl Progress {
-    pub(super) fn new(report: &Report, announced_ms: i64, rungs: &[Rung]) -> Self {
+    pub(super) fn new(
+        report: &Report,
+        announced_ms: i64,
+        rungs: &[Rung],
+        watchable: Option<Watchable>,
+    ) -> Self {
         let pixels: u64 = rungs.iter().map(weight).sum();
         let whole = u64::try_from(announced_ms)
             .unwrap_or(0)
             .saturating_mul(pixels);
-        Self {
+        let progress = Self {
             report: report.clone(),
             inner: Arc::new(Inner {
                 read_permille: AtomicU32::new(0),
                 encoded: AtomicU64::new(0),
                 whole,
+                watchable: Mutex::new(watchable),
             }),
+        };
+        // Of sound alone everything is known at once.
+        progress.begun(None);
+        progress
+    }
+
+    /// A rung has its initialisation; says what can be watched once that is true of all that it takes.
+    fn begun(&self, rung: Option<(&Rung, &Record)>) {
+        let watchable = self.inner.watchable.lock();
+        let mut watchable = watchable.unwrap_or_else(PoisonError::into_inner);
+        if let (Some(watchable), Some((rung, record))) = (watchable.as_mut(), rung) {
+            watchable.begun(rung, record);
+        }
+        if let Some(known) = watchable.take_if(|watchable| watchable.is_known()) {
+            self.report.line(&known.line());
         }
     }
 
@@ -48,7 +74,9 @@ impl Progress {
     }
 
     /// A segment is in place.
-    pub(super) fn encoded(&self, rung: &Rung, index: usize, segment: &Segment) {
+    pub(super) fn encoded(&self, rung: &Rung, index: usize, record: &Record) {
+        self.begun(Some((rung, record)));
+        let segment = &record.segment;
         let work = segment.duration_ms.saturating_mul(weight(rung));
         self.inner.encoded.fetch_add(work, Ordering::Relaxed);
         self.published(&rung.id, index, segment);

@@ -9,7 +9,8 @@ use super::collect::Collector;
 use super::holes::Holes;
 use super::pace::Pace;
 use super::progress::Progress;
-use super::{Asked, Span};
+use super::watchable::Watchable;
+use super::{Asked, Scope};
 use crate::captions::Captions;
 use crate::chapters;
 use crate::cuts::{Cutter, Rule};
@@ -70,22 +71,50 @@ impl Work {
     pub(super) fn begin(
         source: &Source,
         plan: Plan,
+        scope: Scope,
         output: &Path,
         store: &Store,
         asked: &Asked<'_>,
-        span: Span,
         report: &Report,
     ) -> Result<Self, Error> {
         let content = plan.content();
-        let sum = plan.sum()?;
-        let progress = Progress::new(report, source.announced_ms, &plan.rungs);
+        let sums = plan.sums()?;
+        let sound = match &source.audio {
+            Some(track) => {
+                let kind = plan.decision.sound.map(|signs| signs.kind);
+                let speech = kind != Some(SoundKind::Music);
+                Some(Sound {
+                    decoder: AudioDecoder::open(&source.input, track, source.start_ms)?,
+                    mono: Mono::new(),
+                    leveller: Leveller::new(plan.decision.sound),
+                    encoders: match scope {
+                        Scope::Whole | Scope::Head => vec![
+                            SoundEncoder::opus(store, speech)?,
+                            SoundEncoder::aac(store)?,
+                        ],
+                        // It is still decoded: how long it lasts decides where the last segments end.
+                        Scope::Part { .. } => Vec::new(),
+                    },
+                })
+            }
+            None => None,
+        };
+        let sounds = sound.iter().flat_map(|sound| &sound.encoders);
+        let sounds = sounds.map(SoundEncoder::rendition).collect();
+        let early = match scope {
+            Scope::Whole | Scope::Head => {
+                Watchable::new(source.announced_ms, content, sounds, &plan.rungs)
+            }
+            Scope::Part { .. } => None,
+        };
+        let progress = Progress::new(report, source.announced_ms, &plan.rungs, early);
         let mut pictures = None;
         if let (Some((width, height)), Some(track)) = (plan.largest(), &source.video) {
             let fastest = plan.rungs.iter().map(|rung| rung.rate_milli).max();
             let fastest = i64::from(fastest.unwrap_or(1));
             let decoder = VideoDecoder::open(&source.input, track, source.start_ms)?;
             let progress = progress.clone();
-            let told = move |rung: &_, index, segment: &_| progress.encoded(rung, index, segment);
+            let told = move |rung: &_, index, record: &_| progress.encoded(rung, index, record);
             pictures = Some(Pictures {
                 step_ms: decoder.step_ms(),
                 decoder,
@@ -96,17 +125,18 @@ impl Work {
                     plan.interlaced,
                     Fit::Stretch,
                 ),
-                stills: match span {
-                    Span::Whole => Some(Stills::new(output, content)?),
-                    Span::Part { .. } => None,
+                stills: match scope {
+                    Scope::Whole | Scope::Head => Some(Stills::new(output, content)?),
+                    Scope::Part { .. } => None,
                 },
                 pace: Pace::new((!plan.interlaced).then_some(fastest)),
                 collector: Collector::new(content),
                 segments: Segments::start(
                     Order {
+                        only_early: matches!(scope, Scope::Head),
                         rungs: plan.rungs,
-                        plan: sum,
-                        part: span.range(),
+                        plans: sums,
+                        part: scope.range(),
                     },
                     store,
                     asked.wishes.workers,
@@ -115,26 +145,6 @@ impl Work {
                 last_ms: 0,
             });
         }
-        let sound = match &source.audio {
-            Some(track) => {
-                let kind = plan.decision.sound.map(|signs| signs.kind);
-                let speech = kind != Some(SoundKind::Music);
-                Some(Sound {
-                    decoder: AudioDecoder::open(&source.input, track, source.start_ms)?,
-                    mono: Mono::new(),
-                    leveller: Leveller::new(plan.decision.sound),
-                    encoders: match span {
-                        Span::Whole => vec![
-                            SoundEncoder::opus(store, speech)?,
-                            SoundEncoder::aac(store)?,
-                        ],
-                        // It is still decoded: how long it lasts decides where the last segments end.
-                        Span::Part { .. } => Vec::new(),
-                    },
-                })
-            }
-            None => None,
-        };
         Ok(Self {
             store: store.clone(),
             content,

@@ -15,7 +15,7 @@ use millet_manifest::{Kind, RungDecision};
 
 use crate::content::Look;
 use crate::error::Error;
-use crate::ladder::{Codec, Rung};
+use crate::ladder::{Codec, Rung, watchable_early};
 use curve::Curve;
 use measure::{Stretch, measure};
 
@@ -24,12 +24,14 @@ const WORTH_PERMILLE: i32 = 250;
 /// Most trials of one rung.
 const MOST_TRIALS: usize = 3;
 
-/// Settles the rate factor of every rung and leaves out those that are not worth it.
+/// Settles the rate factor of every rung and leaves out those that are not worth it. Those that can be
+/// watched early are settled first, and `settled` is called with them among the others.
 pub(crate) fn decide(
     input: &Path,
     look: &Look,
     rungs: Vec<Rung>,
     workers: NonZero<usize>,
+    settled: impl FnOnce(&[Rung]) -> Result<(), Error>,
 ) -> Result<(Vec<Rung>, Vec<RungDecision>), Error> {
     let largest = rungs
         .iter()
@@ -41,8 +43,17 @@ pub(crate) fn decide(
         let rungs = rungs.into_iter().filter(|rung| rung.codec == Codec::H264);
         return Ok((rungs.collect(), Vec::new()));
     }
-    let mut tried = side_by_side(&rungs, &stretches, workers)?;
-    keep_stills_below_video(&rungs, &mut tried, &stretches)?;
+    let (early, others) = rungs.split_at(watchable_early(&rungs));
+    let mut tried = side_by_side(early, &stretches, workers)?;
+    keep_stills_below_video(early, &mut tried, &stretches)?;
+    let mut known = rungs.clone();
+    for (rung, curve) in known.iter_mut().zip(&tried) {
+        rung.crf = curve.chosen().crf;
+    }
+    settled(&known)?;
+    let mut later = side_by_side(others, &stretches, workers)?;
+    keep_stills_below_video(others, &mut later, &stretches)?;
+    tried.append(&mut later);
     let mut decisions: Vec<RungDecision> = Vec::with_capacity(rungs.len());
     let mut kept = Vec::with_capacity(rungs.len());
     for (mut rung, curve) in rungs.iter().cloned().zip(&tried) {

@@ -125,6 +125,11 @@ export class Controls {
     if (this.section.dataset[name] !== value) this.section.dataset[name] = value;
   }
 
+  /** @param {boolean} more the rest of the lesson is being prepared */
+  preparing(more) {
+    this.section.querySelector("[data-show=preparing]")?.toggleAttribute("hidden", !more);
+  }
+
   /** The page may have something to offer once the lesson is complete. */
   offerNext() {
     this.section.querySelector("[data-show=next]")?.removeAttribute("hidden");
@@ -286,6 +291,6 @@ export function statusOf(now) {
   if (now.lostMs > PATIENCE_MS) return now.storedMs > 1000 ? "lost" : "lost-empty";
   if (now.budgetReached) return "budget-reached";
   if (!now.known) return "connecting";
-  if (now.stalledMs > PATIENCE_MS) return "waiting";
+  if (now.stalledMs > PATIENCE_MS) return now.atEdge ? "at-edge" : "waiting";
   return now.notice || now.completed;
 }

@@ -12,6 +12,8 @@ const TICK_MS = 250;
 const NEAR_END_MS = 3000;
 /** The very end holds no frame to show. */
 const LAST_SEEK_MS = 500;
+/** This near to what is not prepared yet, it is what is waited for. */
+const EDGE_MS = 2000;
 const KEEP_POSITION_MS = 5000;
 const NOTICE_MS = 4000;
 /** Shorter cuts are not worth a word when they are over. */
@@ -178,7 +180,7 @@ export class Playback {
 
   /** @param {number} wishMs */
   seek(wishMs) {
-    const toMs = Math.max(this.fromMs, Math.min(wishMs, (this.durationMs || Infinity) - LAST_SEEK_MS));
+    const toMs = Math.max(this.fromMs, Math.min(wishMs, this.endMs() - LAST_SEEK_MS));
     const { buffers, session, video } = this;
     this.look(true);
     this.drops = 0;
@@ -200,8 +202,14 @@ export class Playback {
     return this.session.ladder?.duration_ms ?? this.durationMs;
   }
 
+  /** Nothing can be played from here on, as far as is known. */
+  endMs() {
+    return this.session.preparedMs ?? (this.durationMs || Infinity);
+  }
+
   changed() {
     this.durationMs = this.lengthMs();
+    if (this.targetMs !== null) this.targetMs = Math.min(this.targetMs, this.endMs());
     if (!this.session.expected().expectVideo) this.still.hidden = true;
     this.draw();
   }
@@ -351,6 +359,7 @@ export class Playback {
       stalledMs: this.stalledAt && now - this.stalledAt,
       storedMs: this.storedMs(),
       budgetReached: this.session.budgetReached,
+      atEdge: this.session.preparedMs !== null && this.endMs() - this.headMs() < EDGE_MS,
       problem: this.code,
       notice: now < this.said.untilMs ? this.said.key : "",
       completed: this.done,
@@ -363,6 +372,7 @@ export class Playback {
     controls.state(stateOf(facts), this.wanted && !facts.ended);
     controls.time(this.headMs(), this.durationMs);
     if (!facts.started) return;
+    if (facts.known) controls.preparing(session.preparedMs !== null);
     const seconds = Math.floor(facts.storedMs / 1000);
     const rungs = session.rungs((kind, height) => controls.say(`rung-${kind}`, { height }));
     controls.rungs(rungs, session.rung);

@@ -234,7 +234,28 @@ receipt: string,
 /**
  * Present while the timeline grows; `duration_ms` is then its length so far.
  */
-live: LiveNow | null, } | { "type": "live",
+live: LiveNow | null,
+/**
+ * Present while the rest of a recording is being prepared: so far it can be watched. `duration_ms`
+ * is then as announced.
+ */
+prepared_ms: number | null, } | { "type": "prepared",
+/**
+ * Begin of what is still being prepared.
+ */
+prepared_ms: number, } | { "type": "finished",
+/**
+ * Length of the timeline.
+ */
+duration_ms: number,
+/**
+ * What the client can decode; those that were there keep their index.
+ */
+renditions: Array<Rendition>,
+/**
+ * From the fewest to the most bytes.
+ */
+rungs: Array<Rung>, } | { "type": "live",
 /**
  * How far.
  */

@@ -48,6 +48,8 @@ export class Session {
     /** @type {Extract<ServerMessage, { type: "welcome" }> | null} */
     this.ladder = null;
     this.rung = "";
+    /** So far it is prepared, null for the whole. */
+    this.preparedMs = /** @type {number | null} */ (null);
     this.pinned = "auto";
     /** Most bytes of this visit, 0 for no limit. */
     this.budgetBytes = Number(this.storage?.getItem(BUDGET) ?? 0);
@@ -190,11 +192,19 @@ export class Session {
         this.ladder = message;
         this.rung = message.rung;
         this.epoch = message.epoch;
+        this.preparedMs = message.prepared_ms;
         this.welcomed = true;
         this.keep("receipt", message.receipt);
         this.sendPlayed();
         this.sayChanges();
         if (this.seekLater) this.seek(this.user.headMs());
+        break;
+      case "prepared":
+        this.preparedMs = message.prepared_ms;
+        break;
+      case "finished":
+        this.preparedMs = null;
+        if (this.ladder) this.ladder = { ...this.ladder, ...message, type: "welcome" };
         break;
       case "rung":
         this.rung = message.rung;

@@ -115,6 +115,8 @@ export type Facts = {
   stalledMs: number;
   storedMs: number;
   budgetReached: boolean;
+  /** What comes next is not prepared yet. */
+  atEdge: boolean;
   /** Why it cannot be played, empty for no reason. */
   problem: string;
   /** Key of what is worth saying once, and of what was completed; else empty. */

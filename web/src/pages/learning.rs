@@ -121,6 +121,8 @@ pub struct Player {
     pub duration_ms: i64,
     /// Length in whole seconds.
     pub duration_s: i64,
+    /// The rest of it is being prepared.
+    pub unfinished: bool,
     /// Where what is shown begins; the length is its end.
     pub from_ms: i64,
     /// The same in whole seconds.

@@ -126,6 +126,8 @@ pub struct Media {
     pub permille: i64,
     /// Word of the reason, of a refused job; empty otherwise.
     pub reason: String,
+    /// Its beginning is shown, while the rest is prepared.
+    pub early: bool,
     /// Length, when it is ready.
     pub duration_ms: i64,
     /// Word of what the recording was taken for: `lecture`, `talking_head`, `natural`, `audio_only`; empty when

@@ -35,6 +35,7 @@ media-empty = no recording yet
 media-uploading = uploading
 media-queued = waiting
 media-running = being prepared
+media-early = The beginning can be watched already.
 media-running-percent = {"Being prepared: {percent} %"}
 media-ready = ready
 media-refused = cannot be used

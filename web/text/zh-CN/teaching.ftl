@@ -35,6 +35,7 @@ media-empty = 还没有录像
 media-uploading = 正在上传
 media-queued = 等待处理
 media-running = 正在处理
+media-early = 开头部分已经可以观看。
 media-running-percent = {"正在处理：{percent}%"}
 media-ready = 已就绪
 media-refused = 无法使用

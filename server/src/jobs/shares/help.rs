@@ -12,6 +12,7 @@ use super::store::Outcome;
 use super::{HAND_OVER_EVERY, ShareLease, folder, store};
 use crate::error::Error;
 use crate::id::JobId;
+use crate::jobs::early::growth::Growth;
 use crate::jobs::worker::{self, Context};
 use crate::jobs::{LEASE, RENEW_EVERY, Setback, Step, transcoder};
 
@@ -170,11 +171,12 @@ async fn make(context: &Context, share: &ShareLease, folder: &Path) -> Result<()
         given: Some(&given),
         stretch: Some(share.stretch),
     };
-    // The job's own progress counts what is taken.
+    // The job's own run tells of what is taken.
     let (report, _) = watch::channel(Step::default());
+    let (growth, _) = watch::channel(Growth::default());
     let mut outbox = Outbox::of(output.clone());
     tokio::select! {
-        run = transcoder::prepare(tool, &input, &output, &report) => run?,
+        run = transcoder::prepare(tool, &input, &output, &report, &growth) => run?,
         error = hand_over(context, share, &mut outbox) => return Err(error.into()),
     }
     Ok(outbox.empty(context, share).await?)

@@ -108,6 +108,7 @@ fn describe(grown: &Grown, stills: Vec<(i64, String, i64)>) -> Timeline {
     Timeline {
         version: TIMELINE_VERSION,
         duration_ms: grown.edge_ms,
+        unfinished: false,
         content: if has_pictures(grown) {
             Content::Natural
         } else {

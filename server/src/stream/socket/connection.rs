@@ -18,7 +18,7 @@ use super::farewell::{
     BYE, Farewell, GONE, MALFORMED, NO_CODEC, NO_HELLO, NOT_FOUND, SEAT_TAKEN, SIGNED_OUT,
     STOPPING, TOO_MANY_MESSAGES, TOO_MANY_REFUSED, TRY_LATER,
 };
-use super::watching::{Crediting, Read, Watching, grown, said};
+use super::watching::{Crediting, Looking, Read, Watching, grown, said};
 use super::{HELLO_WITHIN, SILENT_FOR, Who};
 use crate::allowance::Allowance;
 use crate::error::Error;
@@ -61,6 +61,8 @@ pub(super) struct Connection {
     flushing: Fed,
     reading: Option<Read>,
     crediting: Option<Crediting>,
+    /// Of a recording that is not finished.
+    looking: Option<Looking>,
     /// Intervals that were refused so far.
     refused: usize,
     /// Bytes sent, by the rung that they were sent of.
@@ -80,6 +82,7 @@ impl Connection {
             flushing: Fed::Nothing,
             reading: None,
             crediting: None,
+            looking: None,
             refused: 0,
             sent: None,
         }
@@ -141,6 +144,7 @@ impl Connection {
         watching: &mut Watching,
     ) -> Result<Infallible, Farewell> {
         self.heard = Instant::now();
+        self.looking = watching.look(streams);
         // These wait on what all viewers share: once for each viewer, not once for each turn.
         let taken = self.seat.taken.clone();
         let mut taken = pin!(taken.cancelled());
@@ -171,6 +175,10 @@ impl Connection {
                 verdict = some(&mut self.crediting) => {
                     self.crediting = None;
                     self.credited(watching, verdict)?;
+                }
+                looked = some(&mut self.looking) => {
+                    watching.looked(looked).map_err(refused)?;
+                    self.looking = watching.look(streams);
                 }
                 index = grown(&mut watching.index) => match index {
                     Some(index) => watching.grow(index, streams),

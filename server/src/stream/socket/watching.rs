@@ -1,16 +1,19 @@
 //! What is watched on a connection: the viewer, the right to it, and the room beside it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
+use millet_manifest::Timeline;
 use tokio::sync::watch;
 
 use super::super::begin::{self, Begun};
 use super::super::frame::Frame;
 use super::super::growing::Growing;
 use super::super::index::Index;
+use super::super::ladder::Ladder;
 use super::super::rooms::{self, Following};
 use super::super::viewer::Viewer;
 use super::super::wire::{PlayedInterval, ServerMessage};
@@ -29,12 +32,19 @@ pub(super) type Read = BoxFuture<'static, (Frame, Result<Bytes, Error>)>;
 /// What became of intervals that a client reported.
 pub(super) type Crediting = BoxFuture<'static, Result<Verdict, Error>>;
 
+/// The right to a recording that is not finished, and what there is of it now.
+pub(super) type Looking = BoxFuture<'static, Result<(MayWatch, Arc<Timeline>), Error>>;
+
+/// A recording that is not finished is looked at this often.
+const LOOK_EVERY: Duration = Duration::from_secs(2);
+
 /// See the module.
 pub(super) struct Watching {
     pub(super) viewer: Viewer,
     right: MayWatch,
     session: PlaySessionId,
     growing: Option<Arc<Growing>>,
+    codecs: Vec<String>,
     /// Of the timeline, if it grows.
     pub(super) index: Option<watch::Receiver<Arc<Index>>>,
     /// In the room, if there is one.
@@ -52,6 +62,7 @@ impl Watching {
             session,
             index: begun.growing.as_ref().map(|growing| growing.index()),
             growing: begun.growing,
+            codecs: begun.codecs,
             seat: begun.seat,
             how_far_due: false,
         };
@@ -101,6 +112,50 @@ impl Watching {
         }
     }
 
+    /// What there will be in a moment, of a recording that is not finished.
+    pub(super) fn look(&self, streams: &Streams) -> Option<Looking> {
+        if !self.viewer.index().is_unfinished() {
+            return None;
+        }
+        let (streams, right) = (streams.clone(), self.right);
+        let looking = async move {
+            tokio::time::sleep(LOOK_EVERY).await;
+            let mut connection = streams.db.read().await?;
+            let right = MayWatch::prove(&mut connection, right.account(), right.timeline()).await?;
+            drop(connection);
+            let timelines = &streams.timelines;
+            let timeline = timelines.shown(right.timeline(), right.trim()).await?;
+            Ok((right, timeline))
+        };
+        Some(looking.boxed())
+    }
+
+    /// There is so much of it now. An error: it comes to nothing, or is another for those who come anew.
+    pub(super) fn looked(
+        &mut self,
+        looked: Result<(MayWatch, Arc<Timeline>), Error>,
+    ) -> Result<(), Error> {
+        let (right, timeline) = match looked {
+            Ok(looked) => looked,
+            Err(Error::NotFound) => return Err(Error::NotFound),
+            // What is sent does not depend on it.
+            Err(error) => {
+                tracing::warn!(%error, "a recording that is not finished could not be looked at");
+                return Ok(());
+            }
+        };
+        self.right = right;
+        let unfinished = timeline.unfinished;
+        let index = Arc::new(Index::Closed(timeline));
+        if unfinished {
+            self.viewer.extend(index);
+        } else {
+            let ladder = Ladder::of(&index, &self.codecs).ok_or(Error::NotFound)?;
+            self.viewer.finish(index, ladder);
+        }
+        Ok(())
+    }
+
     /// Time has passed: the client hears how far the timeline is soon, or now when nothing came since the
     /// last call.
     pub(super) fn remind(&mut self, streams: &Streams) {
@@ -108,6 +163,9 @@ impl Watching {
             self.say_how_far(streams);
         }
         self.how_far_due = self.growing.is_some();
+        if self.viewer.index().is_unfinished() {
+            self.viewer.say_prepared();
+        }
     }
 
     fn say_how_far(&mut self, streams: &Streams) {

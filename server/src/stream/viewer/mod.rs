@@ -1,5 +1,6 @@
 //! One viewer as a state machine: what goes out next. No socket, no clock, no database.
 
+mod finishing;
 mod growth;
 mod resume;
 
@@ -151,7 +152,7 @@ impl Viewer {
             return Next::Wait;
         }
         let Some(mut which) = self.pick() else {
-            if self.index.grows() {
+            if self.index.grows() || self.index.is_unfinished() {
                 self.credit.idle();
                 return Next::Wait;
             }

@@ -27,13 +27,16 @@ pub const TIMELINE_VERSION: u32 = 1;
 pub struct Timeline {
     /// Always [`TIMELINE_VERSION`].
     pub version: u32,
-    /// Length of the lesson.
+    /// Length of the lesson; of an unfinished one as it is announced.
     pub duration_ms: u64,
+    /// More is still being made: `cuts_ms` are as far as it goes now, and only the first renditions are there.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unfinished: bool,
     /// What kind of picture the source shows; decides the ladder.
     pub content: Content,
     /// Start of every segment, first always 0, strictly rising; the same for every rendition.
     pub cuts_ms: Vec<u64>,
-    /// Ordered from the fewest to the most bytes within each [`Kind`].
+    /// First those that can be watched while the others are made; of one codec in order of [`Kind`] and size.
     pub renditions: Vec<Rendition>,
     /// HLS multivariant playlist, relative to the output folder.
     pub hls: String,
@@ -174,6 +177,16 @@ impl Timeline {
     #[must_use]
     pub fn rendition(&self, id: &str) -> Option<&Rendition> {
         self.renditions.iter().find(|rendition| rendition.id == id)
+    }
+
+    /// End of the last segment.
+    #[must_use]
+    pub fn prepared_ms(&self) -> u64 {
+        let ends = self.renditions.iter().filter_map(|rendition| {
+            let last = rendition.segments.last()?;
+            Some(last.start_ms.saturating_add(last.duration_ms))
+        });
+        ends.min().unwrap_or(0).min(self.duration_ms)
     }
 
     /// Index of the segment that is on screen at `at_ms` (the last one for any later time).

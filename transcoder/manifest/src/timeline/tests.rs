@@ -28,6 +28,7 @@ fn two_cuts() -> Timeline {
     Timeline {
         version: TIMELINE_VERSION,
         duration_ms: 8000,
+        unfinished: false,
         content: Content::AudioOnly,
         cuts_ms: vec![0, 4000],
         renditions: vec![Rendition {

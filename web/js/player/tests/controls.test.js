@@ -5,7 +5,7 @@ import { clock, megabytes, stateOf, statusOf } from "../controls.js";
 
 const playing = {
   started: true, wanted: true, ended: false, known: true, lostMs: 0, stalledMs: 0,
-  storedMs: 20_000, budgetReached: false, problem: "", notice: "", completed: "",
+  storedMs: 20_000, budgetReached: false, atEdge: false, problem: "", notice: "", completed: "",
 };
 
 /** State and words together. */
@@ -22,6 +22,7 @@ test("short cuts and stalls are seen but not spoken of", () => {
   assert.deepEqual(told({ lostMs: 5000, storedMs: 0 }), ["cut", "lost-empty"]);
   assert.deepEqual(told({ stalledMs: 500 }), ["waiting", ""]);
   assert.deepEqual(told({ stalledMs: 5000 }), ["waiting", "waiting"]);
+  assert.deepEqual(told({ stalledMs: 5000, atEdge: true }), ["waiting", "at-edge"]);
   assert.deepEqual(told({ known: false }), ["connecting", "connecting"]);
 });
 
