@@ -18,6 +18,7 @@ use super::farewell::{
     BYE, Farewell, GONE, MALFORMED, NO_CODEC, NO_HELLO, NOT_FOUND, SEAT_TAKEN, SIGNED_OUT,
     STOPPING, TOO_MANY_MESSAGES, TOO_MANY_REFUSED, TRY_LATER,
 };
+use super::reading::client_message;
 use super::watching::{Crediting, Looking, Read, Watching, grown, said};
 use super::{HELLO_WITHIN, SILENT_FOR, Who};
 use crate::allowance::Allowance;
@@ -348,7 +349,7 @@ impl Connection {
             return Err(TOO_MANY_MESSAGES);
         }
         match message {
-            Message::Text(text) => serde_json::from_str(text).map(Some).map_err(|_| MALFORMED),
+            Message::Text(text) => client_message(text).map(Some).map_err(|_| MALFORMED),
             _ => Ok(None),
         }
     }

@@ -3,6 +3,7 @@
 
 mod connection;
 mod farewell;
+mod reading;
 mod watching;
 
 use std::time::Duration;
