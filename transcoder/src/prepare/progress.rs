@@ -25,6 +25,8 @@ struct Inner {
     encoded: AtomicU64,
     /// The same of the whole work, 0 when the container does not say its length.
     whole: u64,
+    /// Only the head is made: deciding goes on behind it, and others must not take that for done.
+    is_head: bool,
     /// What can be watched early, until it is said.
     watchable: Mutex<Option<Watchable>>,
 }
@@ -35,6 +37,7 @@ impl Progress {
         announced_ms: i64,
         rungs: &[Rung],
         watchable: Option<Watchable>,
+        is_head: bool,
     ) -> Self {
         let pixels: u64 = rungs.iter().map(weight).sum();
         let whole = u64::try_from(announced_ms)
@@ -46,6 +49,7 @@ impl Progress {
                 read_permille: AtomicU32::new(0),
                 encoded: AtomicU64::new(0),
                 whole,
+                is_head,
                 watchable: Mutex::new(watchable),
             }),
         };
@@ -93,6 +97,9 @@ impl Progress {
     }
 
     fn tell(&self) {
+        if self.inner.is_head {
+            return;
+        }
         let read = self.inner.read_permille.load(Ordering::Relaxed);
         let encoded = self.inner.encoded.load(Ordering::Relaxed);
         let done = match self.inner.whole {

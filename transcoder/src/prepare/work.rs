@@ -107,7 +107,8 @@ impl Work {
             }
             Scope::Part { .. } => None,
         };
-        let progress = Progress::new(report, source.announced_ms, &plan.rungs, early);
+        let is_head = matches!(scope, Scope::Head);
+        let progress = Progress::new(report, source.announced_ms, &plan.rungs, early, is_head);
         let mut pictures = None;
         if let (Some((width, height)), Some(track)) = (plan.largest(), &source.video) {
             let fastest = plan.rungs.iter().map(|rung| rung.rate_milli).max();
@@ -133,7 +134,7 @@ impl Work {
                 collector: Collector::new(content),
                 segments: Segments::start(
                     Order {
-                        only_early: matches!(scope, Scope::Head),
+                        only_early: is_head,
                         rungs: plan.rungs,
                         plans: sums,
                         part: scope.range(),
