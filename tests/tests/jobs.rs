@@ -71,11 +71,7 @@ async fn survives_hard_ends(engines: Engines) {
     let lesson = lesson.lesson();
 
     let child = under_way(&server, &village, lesson, 1).await;
-    // SAFETY: the process is this test's own grandchild; a signal has no memory to break.
-    #[allow(unsafe_code, reason = "std can only kill children of its own")]
-    unsafe {
-        libc::kill(child, libc::SIGKILL);
-    }
+    signal(child, libc::SIGKILL);
     let child = under_way(&server, &village, lesson, 2).await;
     server.kill().await;
     until("the child dies with its parent", SOON, || async {
@@ -129,7 +125,7 @@ async fn a_killed_transcoder_and_a_killed_server_cost_attempts_only_on_the_grown
     survives_hard_ends(Engines::Grown).await;
 }
 
-/// A child of one of this test's servers is stopped, or goes on.
+/// A child of one of this test's servers is killed, is stopped, or goes on.
 fn signal(child: i32, signal: libc::c_int) {
     // SAFETY: the process is this test's own grandchild; a signal has no memory to break.
     #[allow(unsafe_code, reason = "std can only kill children of its own")]

@@ -1,39 +1,21 @@
 //! Whole jobs whose stand-in for the transcoder publishes a part, waits, and goes on.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use millet_manifest::Timeline;
-use sqlx::AnyConnection;
 use tokio_util::sync::CancellationToken;
 
 use super::testing::{EARLY, Recording};
-use crate::clock::Timestamp;
 use crate::courses::publish;
 use crate::courses::{shown, store as drafts, testing::NOW};
-use crate::id::{LessonId, TimelineId};
-use crate::jobs::tests::Bench;
+use crate::id::TimelineId;
+use crate::jobs::Status;
+use crate::jobs::tests::{Bench, Told};
 use crate::jobs::worker::Ended;
-use crate::jobs::{Finished, FinishedFuture, Status};
 use crate::stream::testing::lecture;
 use crate::timelines::Timelines;
 use crate::uploads::sweep;
-
-/// Counts what it is told.
-#[derive(Debug, Default)]
-struct Told(Mutex<Vec<LessonId>>);
-
-impl Finished for Told {
-    fn finished<'a>(
-        &'a self,
-        _: &'a mut AnyConnection,
-        lesson: LessonId,
-        _: Timestamp,
-    ) -> FinishedFuture<'a> {
-        self.0.lock().unwrap().push(lesson);
-        Box::pin(std::future::ready(Ok(())))
-    }
-}
 
 /// Asks again until there is an answer.
 async fn until<T>(mut ask: impl AsyncFnMut() -> Option<T>) -> T {
