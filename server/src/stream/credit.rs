@@ -6,7 +6,9 @@
 
 use std::collections::VecDeque;
 
+use super::ack_delay::SHORT_MS;
 use super::bursts::{Bursts, TOGETHER_MS};
+use super::wire::Ack;
 
 /// The window is never smaller, so that one chunk always travels, nor larger, so that a viewer
 /// costs a bounded amount of buffers.
@@ -20,8 +22,10 @@ pub const MOST_WINDOW: u64 = 256 * 1024;
 const RTT_MEMORY_MS: u64 = 15_000;
 /// Weight of a new sample.
 const WEIGHT: f64 = 0.3;
-/// Acknowledgements are this much apart without any meaning.
+/// Ways that are this much longer than the shortest mean nothing.
 const EASE_MS: u64 = 200;
+/// What a rung takes in so much more than the delay of acknowledgements may be on its way.
+const OVERLAP_MS: u64 = 2_000;
 /// Samples shorter than this say more about timers than about the link.
 const SHORTEST_SAMPLE_MS: u64 = 5;
 
@@ -91,12 +95,23 @@ impl Credit {
         }
     }
 
-    /// Most unacknowledged bytes: twice bandwidth × round trip, within bounds.
+    /// Most unacknowledged bytes: bandwidth × (twice the round trip and the delay of acknowledgements), within
+    /// bounds.
     #[must_use]
     pub fn window(&self) -> u64 {
-        let rtt_ms = self.least_rtt_ms().unwrap_or(0);
-        let product = self.bandwidth_bps.unwrap_or(0.0) / 8.0 * rtt_ms as f64 / 1000.0;
-        ((2.0 * product) as u64).clamp(self.least_window, MOST_WINDOW)
+        let time_ms = 2 * self.least_rtt_ms().unwrap_or(0) + SHORT_MS;
+        let product = self.bandwidth_bps.unwrap_or(0.0) / 8.0 * time_ms as f64 / 1000.0;
+        (product as u64).clamp(self.least_window, MOST_WINDOW)
+    }
+
+    /// Acknowledgements of a timeline that grows may be kept back so long, while a rung of `rung_bps` is sent.
+    pub fn allow_delay(&mut self, most_ms: u64, rung_bps: f64) {
+        let longer_ms = most_ms.saturating_sub(SHORT_MS);
+        let more = match longer_ms {
+            0 => 0.0,
+            _ => rung_bps / 8.0 * (longer_ms + OVERLAP_MS) as f64 / 1000.0,
+        };
+        self.least_window = (LEAST_LIVE_WINDOW + more as u64).min(MOST_WINDOW);
     }
 
     /// Whether another message may be begun. One message may overlap the window's end.
@@ -140,11 +155,11 @@ impl Credit {
         }
     }
 
-    /// The client has `bytes` of all that was sent. `relaxed`: it does not need more soon, so that
-    /// a low rate is its choice. `gap_ms`: how long behind the message before it the newest one arrived.
-    pub fn acked(&mut self, bytes: u64, gap_ms: Option<u64>, now_ms: u64, relaxed: bool) {
+    /// The client has some of all that was sent. `relaxed`: it does not need more soon, so that
+    /// a low rate is its choice.
+    pub fn acked(&mut self, ack: &Ack, now_ms: u64, relaxed: bool) {
         // A client cannot have more than was sent, nor lose what it had.
-        let bytes = bytes.clamp(self.acked, self.sent);
+        let bytes = ack.bytes.clamp(self.acked, self.sent);
         let mut newest = None;
         while let Some(flight) = self.flights.front().copied() {
             if flight.upto > bytes {
@@ -156,17 +171,21 @@ impl Credit {
         }
         self.acked = bytes;
         let Some(flight) = newest else { return };
-        self.acked_ms = now_ms;
-        if let Some(gap_ms) = gap_ms.filter(|_| flight.together && flight.upto == bytes) {
+        let newest = flight.upto == bytes;
+        if let Some(gap_ms) = ack.gap_ms.filter(|_| flight.together && newest) {
             self.bursts.arrived(flight.bytes, gap_ms, now_ms);
         }
-        let rtt_ms = now_ms.saturating_sub(flight.sent_ms);
+        // As if the word of it had come at once.
+        let delay_ms = ack.delay_ms.filter(|_| newest).unwrap_or(0);
+        let arrived_ms = now_ms.saturating_sub(delay_ms).max(flight.sent_ms);
+        self.acked_ms = arrived_ms.max(self.acked_ms);
+        let rtt_ms = arrived_ms.saturating_sub(flight.sent_ms);
         self.round_trip(rtt_ms, now_ms);
         let own_ms = self
             .bandwidth_bps
             .map_or(0.0, |bps| flight.bytes as f64 * 8000.0 / bps.max(1.0));
         self.last_way_ms = Some(rtt_ms.saturating_sub(own_ms as u64));
-        let took_ms = now_ms.saturating_sub(flight.acked_before_ms);
+        let took_ms = arrived_ms.saturating_sub(flight.acked_before_ms);
         let sample =
             (bytes - flight.acked_before) as f64 * 8000.0 / took_ms.max(SHORTEST_SAMPLE_MS) as f64;
         let limited = relaxed || self.idle != flight.idle_before;
@@ -236,6 +255,40 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    fn ack(bytes: u64) -> Ack {
+        Ack {
+            bytes,
+            ..Ack::default()
+        }
+    }
+
+    #[test]
+    fn a_word_that_was_kept_back_does_not_make_the_link_longer() {
+        let mut credit = Credit::live(None);
+        credit.sent(4_000, 500, 0);
+        let late = Ack {
+            delay_ms: Some(1_000),
+            ..ack(4_000)
+        };
+        credit.acked(&late, 1_080, false);
+        assert_eq!(credit.least_rtt_ms(), Some(80));
+        assert_eq!(credit.bandwidth_bps(), Some(400_000.0));
+        assert!(credit.is_at_ease());
+    }
+
+    #[test]
+    fn what_is_sent_until_a_late_word_comes_fits_into_the_window() {
+        let mut credit = Credit::live(None);
+        credit.allow_delay(1_000, 64_000.0);
+        for now_ms in [0, 500, 1_000] {
+            assert!(credit.is_open());
+            credit.sent(4_000, 500, now_ms);
+        }
+        credit.allow_delay(SHORT_MS, 64_000.0);
+        assert_eq!(credit.window(), LEAST_LIVE_WINDOW);
+        assert!(!credit.is_open());
+    }
+
     /// A link that carries `bps` with a round trip of `rtt_ms`; returns the account after 60 s.
     fn over(bps: u64, rtt_ms: u64, chunk: u64) -> Credit {
         let mut credit = Credit::new(None);
@@ -248,7 +301,7 @@ mod tests {
                 }
                 arrived = upto;
                 arriving.pop_front();
-                credit.acked(arrived, None, now_ms, false);
+                credit.acked(&ack(arrived), now_ms, false);
             }
             while credit.is_open() {
                 credit.sent(chunk, 0, now_ms);
@@ -291,10 +344,10 @@ mod tests {
     fn an_idle_link_is_not_taken_for_a_slow_one() {
         let mut credit = over(300_000, 300, 3_000);
         let (sent, before) = (credit.sent, credit.bandwidth_bps().unwrap());
-        credit.acked(sent, None, 61_000, false);
+        credit.acked(&ack(sent), 61_000, false);
         credit.sent(500, 0, 90_000);
         credit.idle();
-        credit.acked(sent + 500, None, 90_400, false);
+        credit.acked(&ack(sent + 500), 90_400, false);
         assert!(credit.bandwidth_bps().unwrap() >= before * 0.99);
     }
 
@@ -307,13 +360,21 @@ mod tests {
             credit.sent(4_000, 0, now_ms + 5);
             let upto = (tick + 1) * 5_000;
             // 160 kbit/s: 200 ms for the second.
-            credit.acked(upto, Some(200), now_ms + 400, false);
+            let ack = Ack {
+                gap_ms: Some(200),
+                ..ack(upto)
+            };
+            credit.acked(&ack, now_ms + 400, false);
         }
         assert_eq!(credit.capacity_bps(5_000), Some(160_000.0));
         // Alone on the link it says nothing.
         let mut alone = Credit::live(None);
         alone.sent(4_000, 500, 0);
-        alone.acked(4_000, Some(200), 400, false);
+        let ack = Ack {
+            gap_ms: Some(200),
+            ..ack(4_000)
+        };
+        alone.acked(&ack, 400, false);
         assert_eq!(alone.capacity_bps(400), None);
     }
 
@@ -326,7 +387,13 @@ mod tests {
                     credit.sent(4_000, 2_000, at as u64);
                 }
                 prop_assert!(credit.in_flight() <= MOST_WINDOW + 4_000);
-                credit.acked(*ack, Some(*ack), at as u64 + 10, false);
+                let ack = Ack {
+                    bytes: *ack,
+                    buffer_ms: *ack,
+                    gap_ms: Some(*ack),
+                    delay_ms: Some(*ack),
+                };
+                credit.acked(&ack, at as u64 + 10, false);
                 prop_assert!(credit.acked <= credit.sent);
             }
         }

@@ -7,12 +7,13 @@ use bytes::Bytes;
 use millet_manifest::{FileRef, Kind, Rendition};
 use proptest::prelude::*;
 
+use super::ack_delay::{LONG_MS, SHORT_MS};
 use super::frame::Frame;
 use super::growing::{self, Growing, NewChunk, Refused};
 use super::index::Index;
 use super::ladder::Ladder;
 use super::viewer::{LIVE_START_MS, Next, Start, Viewer};
-use super::wire::{Follow, Payload, Resume, ServerMessage, flag};
+use super::wire::{Ack, Follow, Payload, Resume, ServerMessage, flag};
 use crate::clock::Timestamp;
 use crate::id::TimelineId;
 use crate::learning::evidence::delivered::Delivered;
@@ -133,6 +134,7 @@ struct Client {
     viewer: Viewer,
     now_ms: u64,
     got: Vec<Frame>,
+    said: Vec<ServerMessage>,
     /// Got by the connection that lives, and acknowledged of it.
     bytes: u64,
     acked: u64,
@@ -166,6 +168,7 @@ impl Client {
             viewer: join(&class.index(), None, None, follow),
             now_ms: 0,
             got: Vec::new(),
+            said: Vec::new(),
             bytes: 0,
             acked: 0,
         }
@@ -182,12 +185,18 @@ impl Client {
                     self.got.push(frame);
                 }
                 Next::Say(ServerMessage::End) => panic!("a class that goes on does not end"),
-                Next::Say(_) | Next::Vouch => {}
+                Next::Say(message) => self.said.push(message),
+                Next::Vouch => {}
                 Next::Wait => break,
             }
         }
         self.acked += (self.bytes - self.acked) * share / 8;
-        self.viewer.ack(self.acked, 1_000, None, self.now_ms + 100);
+        let ack = Ack {
+            bytes: self.acked,
+            buffer_ms: 1_000,
+            ..Ack::default()
+        };
+        self.viewer.ack(&ack, self.now_ms + 100);
     }
 
     /// The link breaks; the client comes back with what it got.
@@ -318,6 +327,34 @@ fn whoever_is_at_ease_gets_pictures_though_stills_are_there_before_them() {
         .find(|frame| !frame.header.has(flag::AUDIO))
         .unwrap();
     assert_eq!(newest.header.rendition, 3, "{:?}", newest.header);
+}
+
+#[test]
+fn fewer_acknowledgements_are_asked_for_where_the_link_is_calm() {
+    let mut class = Class::new();
+    for _ in 0..4 {
+        class.teach(0);
+    }
+    let mut client = Client::new(&class, Follow::Edge);
+    client.viewer.pin(Some("v240"));
+    let asked = |client: &Client| -> Vec<u64> {
+        let asked = client.said.iter().filter_map(|message| match message {
+            ServerMessage::AckDelay { most_ms } => Some(*most_ms),
+            _ => None,
+        });
+        asked.collect()
+    };
+    let mut lesson = |client: &mut Client, chunks: usize, share: u64| {
+        for _ in 0..chunks {
+            class.teach(0);
+            client.listen(&class, share);
+        }
+    };
+    lesson(&mut client, 20, 8);
+    assert_eq!(asked(&client), [LONG_MS]);
+    // Less arrives than is sent.
+    lesson(&mut client, 4, 2);
+    assert_eq!(asked(&client), [LONG_MS, SHORT_MS]);
 }
 
 #[test]

@@ -4,6 +4,7 @@
 //! `wire` are the messages; `ladder`, `cursor`, `credit`, `adapt` and `viewer` decide what is sent
 //! and do no input or output; `socket` moves bytes and decides nothing.
 
+pub mod ack_delay;
 pub mod adapt;
 pub mod begin;
 pub mod bursts;
@@ -11,6 +12,7 @@ pub mod credit;
 pub mod cursor;
 pub mod frame;
 pub mod growing;
+pub mod header;
 pub mod hls;
 pub mod index;
 pub mod ladder;

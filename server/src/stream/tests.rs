@@ -10,7 +10,7 @@ use super::index::Index;
 use super::ladder::Ladder;
 use super::testing::lecture;
 use super::viewer::{MOST_BUFFER_MS, Next, Start, Viewer};
-use super::wire::{Follow, Payload, Resume, RungReason, ServerMessage, flag};
+use super::wire::{Ack, Follow, Payload, Resume, RungReason, ServerMessage, flag};
 use crate::clock::Timestamp;
 use crate::learning::evidence::delivered::Delivered;
 
@@ -53,6 +53,14 @@ struct Link {
     said: Vec<ServerMessage>,
 }
 
+fn ack(bytes: u64, buffer_ms: u64) -> Ack {
+    Ack {
+        bytes,
+        buffer_ms,
+        ..Ack::default()
+    }
+}
+
 impl Link {
     fn new(bps: f64) -> Self {
         Self {
@@ -72,7 +80,7 @@ impl Link {
                 Next::Send(frame) => {
                     self.now_ms += frame.message_bytes() as f64 * 8000.0 / self.bps;
                     self.acked += frame.message_bytes();
-                    viewer.ack(self.acked, buffer_ms, None, self.now_ms as u64);
+                    viewer.ack(&ack(self.acked, buffer_ms), self.now_ms as u64);
                     self.frames.push(frame);
                 }
                 Next::Say(message) => self.said.push(message),
@@ -157,10 +165,10 @@ fn a_full_store_waits_and_goes_on_when_it_is_played() {
     let mut viewer = viewer(600_000, start());
     let mut link = Link::new(1_000_000.0);
     link.run(&mut viewer, 1, 10);
-    viewer.ack(link.acked, MOST_BUFFER_MS, None, 0);
+    viewer.ack(&ack(link.acked, MOST_BUFFER_MS), 0);
     link.run(&mut viewer, MOST_BUFFER_MS, 10);
     assert_eq!(link.frames.len(), 10);
-    viewer.ack(link.acked, MOST_BUFFER_MS - 5_000, None, 0);
+    viewer.ack(&ack(link.acked, MOST_BUFFER_MS - 5_000), 0);
     link.run(&mut viewer, MOST_BUFFER_MS - 5_000, 1);
     assert_eq!(link.frames.len(), 11);
 }
@@ -244,10 +252,10 @@ fn what_was_fetched_for_an_older_epoch_costs_neither_credit_nor_budget() {
 #[test]
 fn running_dry_is_noticed_once() {
     let mut viewer = viewer(600_000, start());
-    assert!(!viewer.ack(0, 0, None, 0));
-    assert!(!viewer.ack(0, 5_000, None, 0));
-    assert!(viewer.ack(0, 0, None, 0));
-    assert!(!viewer.ack(0, 0, None, 0));
+    assert!(!viewer.ack(&ack(0, 0), 0));
+    assert!(!viewer.ack(&ack(0, 5_000), 0));
+    assert!(viewer.ack(&ack(0, 0), 0));
+    assert!(!viewer.ack(&ack(0, 0), 0));
 }
 
 proptest! {

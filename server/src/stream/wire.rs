@@ -4,108 +4,13 @@
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
+pub use super::header::{HEADER_BYTES, Header, Payload, flag};
 use crate::id::{IntervalId, PlaySessionId, TimelineId};
 
 /// Name in `Sec-WebSocket-Protocol`.
 pub const SUBPROTOCOL: &str = "millet.stream.v1";
-/// Length of the header of a binary message.
-pub const HEADER_BYTES: usize = 24;
 /// Longest message that a client may send, in bytes.
 pub const LONGEST_CLIENT_MESSAGE: usize = 16 * 1024;
-
-/// Bits of [`Header::flags`].
-pub mod flag {
-    /// A decoder may start with this chunk.
-    pub const KEYFRAME: u16 = 1;
-    /// First chunk of its segment.
-    pub const FIRST_OF_SEGMENT: u16 = 1 << 1;
-    /// Last chunk of its segment.
-    pub const LAST_OF_SEGMENT: u16 = 1 << 2;
-    /// Something between the chunk before and this one was left out.
-    pub const GAP: u16 = 1 << 3;
-    /// Last chunk of the rendition.
-    pub const LAST_OF_TIMELINE: u16 = 1 << 4;
-    /// Audio lane; otherwise the video lane.
-    pub const AUDIO: u16 = 1 << 5;
-}
-
-/// What a binary message carries.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u8)]
-pub enum Payload {
-    /// Initialisation of a rendition (`ftyp`, `moov`).
-    Init = 1,
-    /// A CMAF chunk (`moof`, `mdat`).
-    Chunk = 2,
-}
-
-/// Header of a binary message; big-endian on the wire.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Header {
-    /// What follows.
-    pub payload: Payload,
-    /// Index in `welcome.renditions[].index`.
-    pub rendition: u8,
-    /// See [`flag`].
-    pub flags: u16,
-    /// Counts seeks; a chunk of an older epoch is late.
-    pub epoch: u32,
-    /// Index of the segment, the same in all renditions.
-    pub sequence: u32,
-    /// Index of the chunk in its segment.
-    pub part: u16,
-    /// Time of the first sample, milliseconds.
-    pub start_ms: u32,
-    /// Time covered, milliseconds.
-    pub duration_ms: u32,
-}
-
-impl Header {
-    /// The bytes on the wire.
-    #[must_use]
-    pub fn encode(&self) -> [u8; HEADER_BYTES] {
-        let mut bytes = [0; HEADER_BYTES];
-        bytes[0] = self.payload as u8;
-        bytes[1] = self.rendition;
-        bytes[2..4].copy_from_slice(&self.flags.to_be_bytes());
-        bytes[4..8].copy_from_slice(&self.epoch.to_be_bytes());
-        bytes[8..12].copy_from_slice(&self.sequence.to_be_bytes());
-        bytes[12..14].copy_from_slice(&self.part.to_be_bytes());
-        bytes[16..20].copy_from_slice(&self.start_ms.to_be_bytes());
-        bytes[20..24].copy_from_slice(&self.duration_ms.to_be_bytes());
-        bytes
-    }
-
-    /// Reads a binary message; `None` when it is none of this protocol.
-    #[must_use]
-    pub fn decode(message: &[u8]) -> Option<Self> {
-        let (bytes, _) = message.split_first_chunk::<HEADER_BYTES>()?;
-        let word = |at: usize| u16::from_be_bytes([bytes[at], bytes[at + 1]]);
-        let long = |at: usize| {
-            u32::from_be_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]])
-        };
-        Some(Self {
-            payload: match bytes[0] {
-                1 => Payload::Init,
-                2 => Payload::Chunk,
-                _ => return None,
-            },
-            rendition: bytes[1],
-            flags: word(2),
-            epoch: long(4),
-            sequence: long(8),
-            part: word(12),
-            start_ms: long(16),
-            duration_ms: long(20),
-        })
-    }
-
-    /// Whether a flag is set.
-    #[must_use]
-    pub fn has(&self, flag: u16) -> bool {
-        self.flags & flag != 0
-    }
-}
 
 /// An interval that was played at one rate.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
@@ -203,25 +108,33 @@ pub struct LiveNow {
     pub ended: bool,
 }
 
+/// What arrived since `welcome`, headers included, and how much is stored ahead of the picture.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, TS)]
+pub struct Ack {
+    /// Bytes of all binary messages.
+    #[ts(type = "number")]
+    pub bytes: u64,
+    /// Stored ahead.
+    #[ts(type = "number")]
+    pub buffer_ms: u64,
+    /// From the arrival of the message before the newest one to that of the newest one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[ts(type = "number", optional)]
+    pub gap_ms: Option<u64>,
+    /// From the arrival of the newest message to this word of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[ts(type = "number", optional)]
+    pub delay_ms: Option<u64>,
+}
+
 /// What clients say.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum ClientMessage {
     /// First message.
     Hello(Hello),
-    /// What arrived since `welcome`, headers included, and how much is stored ahead of the picture.
-    Ack {
-        /// Bytes of all binary messages.
-        #[ts(type = "number")]
-        bytes: u64,
-        /// Stored ahead.
-        #[ts(type = "number")]
-        buffer_ms: u64,
-        /// From the arrival of the message before the newest one to that of the newest one.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        #[ts(type = "number", optional)]
-        gap_ms: Option<u64>,
-    },
+    /// What arrived.
+    Ack(Ack),
     /// Go on from another position; what is on the way is late.
     Seek {
         /// Where.
@@ -378,6 +291,12 @@ pub enum ServerMessage {
         /// Why.
         reason: RungReason,
     },
+    /// How long an `ack` may be kept back from now on; 200 ms before it is said.
+    AckDelay {
+        /// Longest.
+        #[ts(type = "number")]
+        most_ms: u64,
+    },
     /// What was delivered, the next segment included; the newest replaces all before.
     Receipt {
         /// To be kept and shown again.
@@ -437,6 +356,7 @@ mod tests {
                 Follow::decl(&config),
                 LiveWish::decl(&config),
                 LiveNow::decl(&config),
+                Ack::decl(&config),
                 ClientMessage::decl(&config),
                 RenditionKind::decl(&config),
                 Rendition::decl(&config),
@@ -448,38 +368,15 @@ mod tests {
     }
 
     #[test]
-    fn a_header_is_24_bytes_in_the_documented_order() {
-        let header = Header {
-            payload: Payload::Chunk,
-            rendition: 3,
-            flags: flag::KEYFRAME | flag::AUDIO,
-            epoch: 0x0102_0304,
-            sequence: 7,
-            part: 9,
-            start_ms: 16_000,
-            duration_ms: 2_000,
-        };
-        let bytes = header.encode();
-        assert_eq!(
-            hex::encode(bytes),
-            "020300210102030400000007000900000000".to_owned() + "3e80" + "000007d0"
-        );
-        assert_eq!(Header::decode(&bytes), Some(header));
-        assert_eq!(Header::decode(&bytes[..23]), None);
-        assert_eq!(Header::decode(&[9; 24]), None);
-    }
-
-    #[test]
     fn messages_have_the_agreed_form() {
         let read = |text| serde_json::from_str::<ClientMessage>(text);
         assert_eq!(read(r#"{"type":"bye"}"#).unwrap(), ClientMessage::Bye);
         assert_eq!(
             read(r#"{"type":"ack","bytes":10,"buffer_ms":0}"#).unwrap(),
-            ClientMessage::Ack {
+            ClientMessage::Ack(Ack {
                 bytes: 10,
-                buffer_ms: 0,
-                gap_ms: None
-            }
+                ..Ack::default()
+            })
         );
         let hello = r#"{"type":"hello","timeline":"01930000-0000-7000-8000-000000000000",
             "session":"6f1f7d5e-6a3f-4c55-9f3e-2f7f7f9d8a11","position_ms":0,"codecs":["avc1"],

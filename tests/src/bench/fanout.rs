@@ -6,7 +6,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use futures_util::{SinkExt as _, StreamExt as _};
-use millet_server::stream::wire::ClientMessage;
+use millet_server::stream::ack_delay::SHORT_MS;
+use millet_server::stream::wire::{Ack, ClientMessage, ServerMessage};
 use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
@@ -37,8 +38,6 @@ const SETTLE: Duration = Duration::from_secs(3);
 const WATCH: Duration = Duration::from_secs(15);
 /// Connections that are made at the same time.
 const AT_ONCE: usize = 64;
-/// A viewer says what arrived within this time, as the page does.
-const ACK_WITHIN: Duration = Duration::from_millis(200);
 
 /// The wall clock, in microseconds; servers and viewers run on one machine.
 #[must_use]
@@ -197,7 +196,9 @@ async fn watch(
     end: Instant,
 ) -> (Vec<f32>, u64) {
     let (mut delays, mut bytes, mut before) = (Vec::new(), 0_u64, 0);
-    let mut ack_at = None;
+    // A viewer says what arrived as late as the page does.
+    let (mut ack_at, mut ack_within) = (None, Duration::from_millis(SHORT_MS));
+    let mut arrived = Instant::now();
     loop {
         let until = ack_at.map_or(end, |at: Instant| at.min(end));
         let left = until.saturating_duration_since(Instant::now());
@@ -206,12 +207,13 @@ async fn watch(
                 return (delays, bytes - before);
             }
             ack_at = None;
-            let ack = ClientMessage::Ack {
+            let ack = Ack {
                 bytes,
                 buffer_ms: 1_000,
                 gap_ms: Some(20),
+                delay_ms: u64::try_from(arrived.elapsed().as_millis()).ok(),
             };
-            let text = serde_json::to_string(&ack).unwrap();
+            let text = serde_json::to_string(&ClientMessage::Ack(ack)).unwrap();
             socket.send(Message::text(text)).await.unwrap();
             continue;
         };
@@ -220,8 +222,15 @@ async fn watch(
             Some(Ok(Message::Close(_)) | Err(_)) | None => {
                 panic!("a viewer was sent away: {message:?}")
             }
+            Some(Ok(Message::Text(words))) => {
+                if let Ok(ServerMessage::AckDelay { most_ms }) = serde_json::from_str(&words) {
+                    ack_within = Duration::from_millis(most_ms);
+                }
+                continue;
+            }
             Some(Ok(_)) => continue,
         };
+        arrived = Instant::now();
         bytes += message.len() as u64;
         if now_us() < began_us {
             before = bytes;
@@ -230,7 +239,7 @@ async fn watch(
             delays.push(now_us().saturating_sub(made_us) as f32 / 1000.0);
         }
         if peer.hears_of_arrivals() {
-            ack_at.get_or_insert_with(|| Instant::now() + ACK_WITHIN);
+            ack_at.get_or_insert_with(|| arrived + ack_within);
         }
     }
 }

@@ -12,7 +12,7 @@ use futures_util::{SinkExt as _, StreamExt as _};
 use millet_server::id::{PlaySessionId, TimelineId};
 use millet_server::live::room::told::RoomMessage;
 use millet_server::stream::wire::{
-    ClientMessage, HEADER_BYTES, Header, Hello, Payload, PlayedInterval, Resume, SUBPROTOCOL,
+    Ack, ClientMessage, HEADER_BYTES, Header, Hello, Payload, PlayedInterval, Resume, SUBPROTOCOL,
     ServerMessage, flag,
 };
 use tokio::net::TcpStream;
@@ -194,13 +194,12 @@ impl Client {
     pub async fn ack(&mut self, buffer_ms: u64) -> Result<(), ClientError> {
         let bytes = self.received;
         self.acknowledged = bytes;
-        let gap_ms = None;
-        let ack = ClientMessage::Ack {
+        let ack = Ack {
             bytes,
             buffer_ms,
-            gap_ms,
+            ..Ack::default()
         };
-        self.send(&ack).await
+        self.send(&ClientMessage::Ack(ack)).await
     }
 
     /// Acknowledges when enough came since it last did.

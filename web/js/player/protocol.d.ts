@@ -108,7 +108,7 @@ edge_ms: number,
  */
 ended: boolean, };
 
-export type ClientMessage = { "type": "hello" } & Hello | { "type": "ack",
+export type Ack = {
 /**
  * Bytes of all binary messages.
  */
@@ -120,7 +120,13 @@ buffer_ms: number,
 /**
  * From the arrival of the message before the newest one to that of the newest one.
  */
-gap_ms?: number, } | { "type": "seek",
+gap_ms?: number,
+/**
+ * From the arrival of the newest message to this word of it.
+ */
+delay_ms?: number, };
+
+export type ClientMessage = { "type": "hello" } & Hello | { "type": "ack" } & Ack | { "type": "seek",
 /**
  * Where.
  */
@@ -267,7 +273,11 @@ rung: string,
 /**
  * Why.
  */
-reason: RungReason, } | { "type": "receipt",
+reason: RungReason, } | { "type": "ack_delay",
+/**
+ * Longest.
+ */
+most_ms: number, } | { "type": "receipt",
 /**
  * To be kept and shown again.
  */

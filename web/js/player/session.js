@@ -20,7 +20,7 @@ const CODECS = {
 
 const codecs = () => Object.entries(CODECS).flatMap(([name, mime]) => (canPlay(mime) ? [name] : []));
 
-/** Arrivals within this time share one acknowledgement. */
+/** Arrivals within this time share one acknowledgement, until the server asks for fewer. */
 const ACK_MS = 200;
 /** With nothing arriving, the server still hears of the buffer this often while it plays. */
 const QUIET_ACK_MS = 5000;
@@ -62,6 +62,7 @@ export class Session {
     /** Received since the welcome, and how much of it the server may know. */
     this.receivedBytes = 0;
     this.acknowledgedBytes = 0;
+    this.ackMs = ACK_MS;
     this.ackTimer = 0;
     this.ackDue = 0;
     /** When the newest message arrived, and how long after the one before; null: it was acknowledged. */
@@ -88,6 +89,7 @@ export class Session {
   hello() {
     this.receivedBytes = 0;
     this.acknowledgedBytes = 0;
+    this.ackMs = ACK_MS;
     this.welcomed = false;
     this.seekLater = false;
     this.said = { pinned: this.pinned, left: this.leftBytes() };
@@ -156,7 +158,7 @@ export class Session {
     this.budgetReached = false;
     // What an older seek asked for is late: paid, but of no use.
     if (frame.kind === "init" || frame.epoch === this.epoch) this.lanes[frame.lane].add(frame);
-    this.acknowledgeIn(ACK_MS);
+    this.acknowledgeIn(this.ackMs);
     this.user.arrived();
   }
 
@@ -179,9 +181,10 @@ export class Session {
     if (!full) this.acknowledgedBytes = this.receivedBytes;
     const buffer_ms = Math.round(this.user.storedMs());
     // A full store says less than what arrived, so that no message is the newest one.
-    const gap = this.gapMs === null || full ? {} : { gap_ms: Math.round(this.gapMs) };
+    const delay_ms = Math.round(performance.now() - this.arrivedAt);
+    const newest = this.gapMs === null || full ? {} : { gap_ms: Math.round(this.gapMs), delay_ms };
     this.gapMs = null;
-    this.link.send({ type: "ack", bytes: this.acknowledgedBytes, buffer_ms, ...gap });
+    this.link.send({ type: "ack", bytes: this.acknowledgedBytes, buffer_ms, ...newest });
     if (!this.user.paused()) this.acknowledgeIn(QUIET_ACK_MS);
   }
 
@@ -208,6 +211,9 @@ export class Session {
         break;
       case "rung":
         this.rung = message.rung;
+        break;
+      case "ack_delay":
+        this.ackMs = message.most_ms;
         break;
       case "receipt":
         this.keep("receipt", message.receipt);

@@ -363,16 +363,11 @@ impl Connection {
         match message {
             ClientMessage::Hello(_) => return Err(MALFORMED),
             ClientMessage::Bye => return Err(BYE),
-            ClientMessage::Ack {
-                bytes,
-                buffer_ms,
-                gap_ms,
-            } => {
-                let now_ms = self.now_ms();
-                if watching.viewer.ack(bytes, buffer_ms, gap_ms, now_ms) {
+            ClientMessage::Ack(ack) => {
+                if watching.viewer.ack(&ack, self.now_ms()) {
                     metrics::counter!("millet_stalls_total").increment(1);
                 }
-                watching.tell_room(buffer_ms);
+                watching.tell_room(ack.buffer_ms);
             }
             ClientMessage::Seek { position_ms, epoch } => watching.viewer.seek(position_ms, epoch),
             ClientMessage::Pin { rung } => watching.viewer.pin(rung.as_deref()),

@@ -2,16 +2,17 @@
 
 use serde::Deserialize;
 
-use super::super::wire::ClientMessage;
+use super::super::wire::{Ack, ClientMessage};
 
 /// The message that comes most often by far.
 #[derive(Deserialize)]
-struct Ack {
+struct Arrived {
     #[serde(rename = "type")]
     _word: Word,
     bytes: u64,
     buffer_ms: u64,
     gap_ms: Option<u64>,
+    delay_ms: Option<u64>,
 }
 
 #[derive(Deserialize)]
@@ -26,19 +27,15 @@ enum Word {
 /// # Errors
 /// When it is none.
 pub(super) fn client_message(text: &str) -> Result<ClientMessage, serde_json::Error> {
-    match serde_json::from_str(text) {
-        Ok(Ack {
-            bytes,
-            buffer_ms,
-            gap_ms,
-            ..
-        }) => Ok(ClientMessage::Ack {
-            bytes,
-            buffer_ms,
-            gap_ms,
-        }),
-        Err(_) => serde_json::from_str(text),
-    }
+    let Ok(arrived) = serde_json::from_str::<Arrived>(text) else {
+        return serde_json::from_str(text);
+    };
+    Ok(ClientMessage::Ack(Ack {
+        bytes: arrived.bytes,
+        buffer_ms: arrived.buffer_ms,
+        gap_ms: arrived.gap_ms,
+        delay_ms: arrived.delay_ms,
+    }))
 }
 
 #[cfg(test)]
@@ -51,6 +48,7 @@ mod tests {
             r#"{"type":"ack","bytes":7,"buffer_ms":9}"#,
             r#"{"gap_ms":3,"buffer_ms":9,"bytes":7,"type":"ack"}"#,
             r#"{"type":"ack","bytes":7,"buffer_ms":9,"gap_ms":null,"later":[1]}"#,
+            r#"{"type":"ack","bytes":7,"buffer_ms":9,"gap_ms":3,"delay_ms":170}"#,
             r#"{"type":"bye"}"#,
             r#"{"type":"seek","position_ms":1,"epoch":2}"#,
             r#"{"type":"pin","rung":null,"bytes":7,"buffer_ms":9}"#,

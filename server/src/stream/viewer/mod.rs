@@ -10,13 +10,14 @@ pub use growth::LIVE_START_MS;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use super::ack_delay::AckDelay;
 use super::adapt::{Adapt, Situation};
 use super::credit::Credit;
 use super::cursor::{self, Lane, Place};
 use super::frame::{Frame, Which};
 use super::index::Index;
 use super::ladder::Ladder;
-use super::wire::{Follow, Payload, Resume, RungReason, ServerMessage, flag};
+use super::wire::{Ack, Follow, Payload, Resume, RungReason, ServerMessage, flag};
 use crate::clock::Timestamp;
 use crate::learning::evidence::delivered::{Delivered, Part};
 
@@ -81,6 +82,7 @@ pub struct Viewer {
     audio: Lane,
     video: Lane,
     credit: Credit,
+    ack_delay: AckDelay,
     adapt: Adapt,
     pin: Option<usize>,
     budget: Option<u64>,
@@ -117,6 +119,7 @@ impl Viewer {
             } else {
                 Credit::new(start.bandwidth_bps)
             },
+            ack_delay: AckDelay::default(),
             adapt: if index.grows() {
                 Adapt::live(rung)
             } else {
@@ -393,11 +396,18 @@ impl Viewer {
     }
 
     /// The client acknowledged; whether it ran dry since it last did.
-    pub fn ack(&mut self, bytes: u64, buffer_ms: u64, gap_ms: Option<u64>, now_ms: u64) -> bool {
-        let relaxed = buffer_ms >= RELAXED_MS;
-        self.credit.acked(bytes, gap_ms, now_ms, relaxed);
-        let dry = buffer_ms == 0 && self.buffer_ms > 0 && !self.ended;
-        self.buffer_ms = buffer_ms.min(24 * 3_600_000);
+    pub fn ack(&mut self, ack: &Ack, now_ms: u64) -> bool {
+        let relaxed = ack.buffer_ms >= RELAXED_MS;
+        self.credit.acked(ack, now_ms, relaxed);
+        let dry = ack.buffer_ms == 0 && self.buffer_ms > 0 && !self.ended;
+        self.buffer_ms = ack.buffer_ms.min(24 * 3_600_000);
+        let best = self.pin.is_some() || self.rung + 1 == self.ladder.rungs().len();
+        let calm = self.index.grows() && best && !dry && self.credit.is_at_ease();
+        if let Some(most_ms) = self.ack_delay.heard(calm) {
+            let costs = self.costs_bps();
+            self.credit.allow_delay(most_ms, costs[self.rung]);
+            self.says.push_back(ServerMessage::AckDelay { most_ms });
+        }
         dry
     }
 
