@@ -29,7 +29,7 @@ enum Command {
     Prepare {
         /// A recording of any common kind
         input: PathBuf,
-        /// An empty folder, or one in which a run of the same INPUT was killed
+        /// A folder: new, empty, or one in which a run of the same INPUT was killed
         outdir: PathBuf,
         /// Cores that encode at the same time; by default, all that there are
         #[arg(long)]
@@ -168,12 +168,7 @@ fn main() -> ProcessCode {
 fn prepare_one(input: &Path, output: &Path, asked: &Asked<'_>) -> ExitCode {
     let for_people = std::io::stdout().is_terminal();
     let report = Report::new(for_people);
-    let reach = Reach::Files {
-        input,
-        output,
-        given: asked.given,
-    };
-    let done = sandbox::enter(reach).and_then(|()| prepare(input, output, asked, &report));
+    let done = enter(input, output, asked).and_then(|()| prepare(input, output, asked, &report));
     match done {
         Ok(timeline) => {
             report.line(&Progress::Done {
@@ -193,13 +188,8 @@ fn prepare_one(input: &Path, output: &Path, asked: &Asked<'_>) -> ExitCode {
 
 fn make_part(input: &Path, output: &Path, part: Range<i64>, asked: &Asked<'_>) -> ExitCode {
     let report = Report::new(std::io::stdout().is_terminal());
-    let reach = Reach::Files {
-        input,
-        output,
-        given: asked.given,
-    };
     let done = sandbox::stand_back()
-        .and_then(|()| sandbox::enter(reach))
+        .and_then(|()| enter(input, output, asked))
         .and_then(|()| prepare_part(input, output, part, asked, &report));
     match done {
         Ok(made) => {
@@ -213,6 +203,25 @@ fn make_part(input: &Path, output: &Path, part: Range<i64>, asked: &Asked<'_>) -
     }
 }
 
+/// Makes the folder and locks the door behind these paths. A path that is wrong says nothing of a recording.
+fn enter(input: &Path, output: &Path, asked: &Asked<'_>) -> Result<(), Error> {
+    there(input)?;
+    std::fs::create_dir_all(output)
+        .map_err(|error| Error::Fault(format!("{} cannot be made: {error}", output.display())))?;
+    sandbox::enter(Reach::Files {
+        input,
+        output,
+        given: asked.given,
+    })
+}
+
+/// Looks, without opening: nothing hostile is opened outside the sandbox.
+fn there(input: &Path) -> Result<(), Error> {
+    std::fs::metadata(input)
+        .map(drop)
+        .map_err(|error| Error::Fault(format!("{} cannot be opened: {error}", input.display())))
+}
+
 fn refuse(error: Error, report: &Report) -> ExitCode {
     let code = complain(&error);
     if let Error::Bad { reason, sentence } = error {
@@ -222,7 +231,8 @@ fn refuse(error: Error, report: &Report) -> ExitCode {
 }
 
 fn probe_one(input: &Path) -> ExitCode {
-    let said = sandbox::enter(Reach::Inputs(&[input]))
+    let said = there(input)
+        .and_then(|()| sandbox::enter(Reach::Inputs(&[input])))
         .and_then(|()| probe(input))
         .and_then(|probe| serde_json::to_string(&probe).map_err(|e| Error::Fault(e.to_string())))
         .and_then(|json| Ok(writeln!(std::io::stdout(), "{json}")?));

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Instant;
 
-use millet_manifest::{Kind, RungDecision};
+use millet_manifest::{Kind, RungDecision, TitleClass};
 
 use super::run::{self, Prepared, looped};
 use super::{demo, output};
@@ -13,31 +13,42 @@ use super::{demo, output};
 /// Runs of which the median counts.
 const RUNS: usize = 3;
 
-/// A recording of a camera and how it is encoded.
+/// A recording and how it is encoded.
 struct Case {
     name: &'static str,
+    /// Of the demonstration.
+    clip: &'static str,
     /// As large as the largest rung, or much larger: then decoding and scaling weigh most.
     size: &'static str,
     seconds: u32,
     quick: bool,
 }
 
-const CASES: [Case; 2] = [
+const CASES: [Case; 3] = [
     Case {
-        name: "camera of 480 lines, 48 s, as lessons are made",
-        size: "854:480",
-        seconds: 48,
-        quick: false,
+        name: "lecture of 1080 lines, 60 s, --quick",
+        clip: "lecture.mp4",
+        size: "1920:1080",
+        seconds: 60,
+        quick: true,
     },
     Case {
         name: "camera of 1080 lines, 24 s, --quick",
+        clip: "natural.mp4",
         size: "1920:1080",
         seconds: 24,
         quick: true,
     },
+    Case {
+        name: "camera of 480 lines, 48 s, as lessons are made",
+        clip: "natural.mp4",
+        size: "854:480",
+        seconds: 48,
+        quick: false,
+    },
 ];
 
-/// Times the H.264 ladder of a camera's recordings.
+/// Times the H.264 ladder of each case.
 ///
 /// # Panics
 /// When a program is missing or fails.
@@ -49,9 +60,10 @@ pub fn run() {
 
 fn time(case: &Case) {
     let folder = tempfile::tempdir().unwrap();
-    let source = folder.path().join("camera.mp4");
-    let encoding = format!("-vf scale={} -c:v libx264 -crf 20", case.size);
-    looped(&demo("natural.mp4"), case.seconds, &encoding, &source);
+    let source = folder.path().join("recording.mp4");
+    // Without sound, which the commands beside do not make.
+    let encoding = format!("-an -vf scale={} -c:v libx264 -crf 20", case.size);
+    looped(&demo(case.clip), case.seconds, &encoding, &source);
     let source = source.as_path();
     let prepare = |workers: &str| {
         let mut further = vec!["--h264-only", "--workers", workers];
@@ -97,18 +109,16 @@ fn time(case: &Case) {
         own / floor,
     );
     let whole = made.whole.as_secs_f64();
-    row("millet with looking, trying and sound", whole, whole / own);
+    row("millet with looking and trying", whole, whole / own);
     println!();
 }
 
 /// The rungs that were made, as arguments of `ffmpeg` behind `-map`.
 fn rungs(made: &Prepared, quick: bool) -> Vec<String> {
     let preset = if quick { "medium" } else { "veryslow" };
-    let decisions = made
-        .timeline
-        .decision
-        .iter()
-        .flat_map(|decision| &decision.rungs);
+    let decision = made.timeline.decision.as_ref();
+    let lecture = decision.is_some_and(|decision| decision.class == TitleClass::Lecture);
+    let decisions = decision.into_iter().flat_map(|decision| &decision.rungs);
     decisions
         .filter(|rung| rung.kept)
         .filter_map(|rung: &RungDecision| {
@@ -116,15 +126,14 @@ fn rungs(made: &Prepared, quick: bool) -> Vec<String> {
             let (width, height) = (rendition.width, rendition.height);
             let rate = f64::from(rendition.frame_rate_milli) / 1000.0;
             let crf = rung.crf;
-            let encoder = match rendition.kind {
-                Kind::Video => format!(
-                    "libx264 -preset {preset} -crf {crf} -x264-params \
-                     scenecut=0:ref=5:rc-lookahead=40:psy=0:aq-mode=2"
-                ),
-                _ => format!("libx264 -preset {preset} -crf {crf} -x264-params bframes=0"),
+            let (tune, own) = match (rendition.kind, lecture) {
+                (_, true) => ("-tune animation", "bframes=0"),
+                (Kind::Video, false) => ("", "psy=0:aq-mode=2"),
+                (_, false) => ("", "bframes=0"),
             };
             Some(format!(
-                "fps={rate},scale={width}:{height} -c:v {encoder} -g 200"
+                "fps={rate},scale={width}:{height} -c:v libx264 -preset {preset} {tune} -crf {crf} \
+                 -x264-params scenecut=0:ref=5:rc-lookahead=40:{own} -g 200"
             ))
         })
         .collect()
