@@ -171,12 +171,13 @@ impl Credit {
         }
         self.acked = bytes;
         let Some(flight) = newest else { return };
-        let newest = flight.upto == bytes;
-        if let Some(gap_ms) = ack.gap_ms.filter(|_| flight.together && newest) {
+        // What the client tells of the newest message is about this one.
+        let told = flight.upto == bytes;
+        if let Some(gap_ms) = ack.gap_ms.filter(|_| flight.together && told) {
             self.bursts.arrived(flight.bytes, gap_ms, now_ms);
         }
         // As if the word of it had come at once.
-        let delay_ms = ack.delay_ms.filter(|_| newest).unwrap_or(0);
+        let delay_ms = ack.delay_ms.filter(|_| told).unwrap_or(0);
         let arrived_ms = now_ms.saturating_sub(delay_ms).max(flight.sent_ms);
         self.acked_ms = arrived_ms.max(self.acked_ms);
         let rtt_ms = arrived_ms.saturating_sub(flight.sent_ms);

@@ -355,6 +355,11 @@ fn fewer_acknowledgements_are_asked_for_where_the_link_is_calm() {
     // Less arrives than is sent.
     lesson(&mut client, 4, 2);
     assert_eq!(asked(&client), [LONG_MS, SHORT_MS]);
+    lesson(&mut client, 20, 8);
+    // Another rung needs another window.
+    client.viewer.pin(Some("v360"));
+    lesson(&mut client, 5, 8);
+    assert_eq!(asked(&client), [LONG_MS, SHORT_MS, LONG_MS, SHORT_MS]);
 }
 
 #[test]

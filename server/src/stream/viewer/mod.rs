@@ -1,5 +1,6 @@
 //! One viewer as a state machine: what goes out next. No socket, no clock, no database.
 
+mod acks;
 mod finishing;
 mod growth;
 mod resume;
@@ -17,14 +18,12 @@ use super::cursor::{self, Lane, Place};
 use super::frame::{Frame, Which};
 use super::index::Index;
 use super::ladder::Ladder;
-use super::wire::{Ack, Follow, Payload, Resume, RungReason, ServerMessage, flag};
+use super::wire::{Follow, Payload, Resume, RungReason, ServerMessage, flag};
 use crate::clock::Timestamp;
 use crate::learning::evidence::delivered::{Delivered, Part};
 
 /// A client that has this much stored gets nothing more.
 pub const MOST_BUFFER_MS: u64 = 60_000;
-/// With this much stored, slow acknowledgements are the client's choice.
-const RELAXED_MS: u64 = 40_000;
 /// The audio lane is ahead of the video lane by this much: when the link breaks, sound lasts longer.
 const AUDIO_LEAD_MS: u64 = 4_000;
 /// This near to the edge of a timeline that grows is the present.
@@ -331,6 +330,8 @@ impl Viewer {
         if rung == self.rung {
             return false;
         }
+        // What may be on its way was reckoned for the rung before.
+        self.ask_for_acks(false);
         let had_pictures = self.video.rendition().is_some();
         self.rung = rung;
         self.rung_from = segment;
@@ -393,22 +394,6 @@ impl Viewer {
     fn say_rung(&mut self, reason: RungReason) {
         let rung = self.rung_id().to_owned();
         self.says.push_back(ServerMessage::Rung { rung, reason });
-    }
-
-    /// The client acknowledged; whether it ran dry since it last did.
-    pub fn ack(&mut self, ack: &Ack, now_ms: u64) -> bool {
-        let relaxed = ack.buffer_ms >= RELAXED_MS;
-        self.credit.acked(ack, now_ms, relaxed);
-        let dry = ack.buffer_ms == 0 && self.buffer_ms > 0 && !self.ended;
-        self.buffer_ms = ack.buffer_ms.min(24 * 3_600_000);
-        let best = self.pin.is_some() || self.rung + 1 == self.ladder.rungs().len();
-        let calm = self.index.grows() && best && !dry && self.credit.is_at_ease();
-        if let Some(most_ms) = self.ack_delay.heard(calm) {
-            let costs = self.costs_bps();
-            self.credit.allow_delay(most_ms, costs[self.rung]);
-            self.says.push_back(ServerMessage::AckDelay { most_ms });
-        }
-        dry
     }
 
     /// The client wants another position.
