@@ -62,6 +62,8 @@ pub(crate) fn look(path: &Path) -> Result<Option<Look>, Error> {
     };
     let (index, turn) = (track.index, track.turn);
     let mut decoder = VideoDecoder::open(&source.input, track, source.start_ms)?;
+    // Five pictures a second are enough, and are among those that others are decoded from.
+    decoder.skim();
     let mut eye = Eye::new(turn);
     let behind = source.announced_ms - FIRST_MS;
     let others = if behind > OTHERS * OTHERS_MS {
@@ -163,7 +165,7 @@ impl Eye {
         frame.set_pts(Some(at_ms));
         let (last, sums) = (&mut self.last, &mut self.sums);
         self.normaliser.pass(frame, |small| {
-            let picture = Picture::copy(&small);
+            let picture = Picture::new(small);
             let thumb = picture.thumb();
             if let Some((_, before, small_before)) = last {
                 let changed = thumb.changed_permille(small_before);

@@ -2,7 +2,7 @@
 
 use ffmpeg_next::codec::context::Context;
 use ffmpeg_next::format::context::Input;
-use ffmpeg_next::{Dictionary, Packet, Rational, codec, decoder, frame, threading};
+use ffmpeg_next::{Dictionary, Discard, Packet, Rational, codec, decoder, frame, threading};
 
 use crate::error::{Error, bad, libav};
 use crate::limits;
@@ -18,6 +18,7 @@ pub(crate) struct VideoDecoder {
     start_ms: i64,
     /// For frames without a time.
     step_ms: i64,
+    is_steady: bool,
     last_ms: Option<i64>,
     damaged: u32,
 }
@@ -46,6 +47,7 @@ impl VideoDecoder {
                 reason = "rates are between 0.1 and 240"
             )]
             step_ms: (1000.0 / track.rate).round() as i64,
+            is_steady: track.is_steady,
             last_ms: None,
             damaged: 0,
         })
@@ -81,6 +83,25 @@ impl VideoDecoder {
             self.last_ms = Some(at_ms);
             out(frame, at_ms)?;
         }
+    }
+
+    /// From now on leaves out pictures that no other is decoded from, where the codec marks them.
+    pub(crate) fn skim(&mut self) {
+        self.decoder.skip_frame(Discard::NonReference);
+    }
+
+    /// Leaves the next packet's picture undecoded, if no other is decoded from it, where `is_not_missed` says that a
+    /// picture of that time is not missed when there is one so many milliseconds before.
+    pub(crate) fn skim_where(&mut self, packet: &Packet, is_not_missed: impl Fn(i64, i64) -> bool) {
+        let at_ms = packet.pts();
+        let at_ms = at_ms.map(|pts| to_ms(pts, self.time_base, self.start_ms));
+        // Times are rounded: a step that is taken for too long leaves out less.
+        let step_ms = self.step_ms() + 1;
+        let skims = self.is_steady && at_ms.is_some_and(|at_ms| is_not_missed(at_ms, step_ms));
+        self.decoder.skip_frame(match skims {
+            true => Discard::NonReference,
+            false => Discard::Default,
+        });
     }
 
     /// Forgets what stands between a seek and the next picture.

@@ -1,7 +1,10 @@
-//! A decoded picture as plain bytes that threads can share: planar 4:2:0, 8 bits, limited range.
+//! A decoded picture that threads can share: planar 4:2:0, 8 bits, limited range.
 
 use ffmpeg_next::format::Pixel;
 use ffmpeg_next::frame::Video;
+
+use crate::error::{Error, libav};
+use crate::raw;
 
 /// Columns and rows of the small picture that changes are judged by.
 const THUMB: (usize, usize) = (64, 36);
@@ -19,51 +22,38 @@ fn distance(a: &[u8], b: &[u8]) -> u32 {
         .sum()
 }
 
-/// One picture.
+/// One picture: memory of libav that nobody writes to any more, so that encoders take it as it is.
 pub(crate) struct Picture {
     pub(crate) width: u32,
     pub(crate) height: u32,
-    planes: [Vec<u8>; 3],
+    frame: Video,
 }
 
 impl Picture {
-    /// Copies a frame of pixel format `yuv420p`.
-    pub(crate) fn copy(frame: &Video) -> Self {
-        let (width, height) = (frame.width(), frame.height());
-        let planes = [0, 1, 2].map(|plane| {
-            let (columns, rows) = size(width, height, plane);
-            let (stride, data) = (frame.stride(plane), frame.data(plane));
-            let mut copy = Vec::with_capacity(columns * rows);
-            for row in 0..rows {
-                copy.extend_from_slice(&data[row * stride..row * stride + columns]);
-            }
-            copy
-        });
+    /// Takes over a frame of pixel format `yuv420p`, as filters and scalers make them.
+    pub(crate) fn new(frame: Video) -> Self {
         Self {
-            width,
-            height,
-            planes,
+            width: frame.width(),
+            height: frame.height(),
+            frame,
         }
     }
 
-    /// The same as a frame of libav.
-    pub(crate) fn frame(&self) -> Video {
-        let mut frame = Video::new(Pixel::YUV420P, self.width, self.height);
-        for (plane, bytes) in self.planes.iter().enumerate() {
-            let (columns, rows) = size(self.width, self.height, plane);
-            let stride = frame.stride(plane);
-            let data = frame.data_mut(plane);
-            for row in 0..rows {
-                let line = &bytes[row * columns..(row + 1) * columns];
-                data[row * stride..row * stride + columns].copy_from_slice(line);
-            }
-        }
-        frame
+    /// A frame of libav that shares the memory, with no time and nothing else of the frame it came in.
+    pub(crate) fn frame(&self) -> Result<Video, Error> {
+        raw::shared(&self.frame).map_err(libav("share a picture"))
+    }
+
+    /// Lines of brightness, from the top.
+    fn lines(&self) -> impl Iterator<Item = &[u8]> + Clone {
+        lines(&self.frame, 0)
     }
 
     /// Memory that it takes.
     pub(crate) fn bytes(&self) -> u64 {
-        self.planes.iter().map(|plane| plane.len() as u64).sum()
+        let plane =
+            |plane| (self.frame.stride(plane) as u64) * u64::from(self.frame.plane_height(plane));
+        (0..3).map(plane).sum()
     }
 
     /// Whether a block of 8 × 8 pixels differs by more than `most` levels in the mean: a picture of
@@ -73,40 +63,47 @@ impl Picture {
             return true;
         }
         let width = self.width as usize;
-        let rows = self.planes[0].chunks(width * BLOCK);
         let bound = most * (BLOCK * BLOCK) as u32;
-        rows.zip(other.planes[0].chunks(width * BLOCK))
-            .any(|(a, b)| {
-                // Most of a still picture is the very same.
-                a != b
-                    && (0..width).step_by(BLOCK).any(|from| {
-                        let until = (from + BLOCK).min(width);
-                        let lines = a.chunks_exact(width).zip(b.chunks_exact(width));
-                        let sum: u32 = lines
-                            .map(|(a, b)| distance(&a[from..until], &b[from..until]))
-                            .sum();
-                        sum > bound
-                    })
-            })
+        let (mut own, mut others) = (self.lines(), other.lines());
+        (0..self.height as usize).step_by(BLOCK).any(|_| {
+            let (a, b) = (own.clone().take(BLOCK), others.clone().take(BLOCK));
+            let _ = (own.nth(BLOCK - 1), others.nth(BLOCK - 1));
+            let pairs = a.zip(b);
+            // Most of a still picture is the very same.
+            !pairs.clone().all(|(a, b)| a == b)
+                && (0..width).step_by(BLOCK).any(|from| {
+                    let until = (from + BLOCK).min(width);
+                    let pairs = pairs.clone();
+                    let sum: u32 = pairs
+                        .map(|(a, b)| distance(&a[from..until], &b[from..until]))
+                        .sum();
+                    sum > bound
+                })
+        })
     }
 
     /// Share of pixels whose right or lower neighbour is far brighter or darker, thousandths.
     pub(crate) fn edges_permille(&self) -> u32 {
-        let width = self.width as usize;
-        let luma = &self.planes[0];
-        let right = luma.iter().zip(luma.iter().skip(1));
-        let below = luma.iter().zip(luma.iter().skip(width));
-        let hard = |pairs: &mut dyn Iterator<Item = (&u8, &u8)>| {
-            pairs.filter(|(a, b)| a.abs_diff(**b) > EDGE).count()
-        };
-        let count = hard(&mut right.into_iter()) + hard(&mut below.into_iter());
-        u32::try_from(count * 500 / luma.len().max(1)).unwrap_or(1000)
+        let hard = |(a, b): &(&u8, &u8)| a.abs_diff(**b) > EDGE;
+        let right = self.lines().flat_map(|line| line.iter().zip(&line[1..]));
+        let next = self.lines().skip(1);
+        let below = self
+            .lines()
+            .zip(next)
+            .flat_map(|(line, next)| line.iter().zip(next));
+        let count = right.filter(hard).count() + below.filter(hard).count();
+        u32::try_from(count * 500 / self.pixels()).unwrap_or(1000)
+    }
+
+    fn pixels(&self) -> usize {
+        (self.width as usize * self.height as usize).max(1)
     }
 
     /// Mean difference of pixels that differ only a little, thousandths of a level.
     pub(crate) fn noise_millilevels(&self, other: &Self) -> u32 {
-        let pairs = self.planes[0].iter().zip(&other.planes[0]);
-        let small = pairs
+        let lines = self.lines().zip(other.lines());
+        let small = lines
+            .flat_map(|(a, b)| a.iter().zip(b))
             .map(|(a, b)| u64::from(a.abs_diff(*b)))
             .filter(|d| *d <= u64::from(NOISE));
         let (sum, count) = small.fold((0, 0_u64), |(sum, count), d| (sum + d, count + 1));
@@ -116,7 +113,7 @@ impl Picture {
     /// Mean brightness of each cell of a coarse grid.
     pub(crate) fn thumb(&self) -> Thumb {
         let (width, height) = (self.width as usize, self.height as usize);
-        let luma = &self.planes[0];
+        let luma: Vec<&[u8]> = self.lines().collect();
         let mut cells = Vec::with_capacity(THUMB.0 * THUMB.1);
         for row in 0..THUMB.1 {
             let rows = row * height / THUMB.1
@@ -126,7 +123,7 @@ impl Picture {
                 let until = ((column + 1) * width / THUMB.0).max(from + 1);
                 let (mut sum, mut count) = (0_u32, 0_u32);
                 for y in rows.clone().filter(|y| *y < height) {
-                    for value in &luma[y * width + from..y * width + until.min(width)] {
+                    for value in &luma[y][from..until.min(width)] {
                         sum += u32::from(*value);
                         count += 1;
                     }
@@ -138,13 +135,36 @@ impl Picture {
     }
 }
 
-fn size(width: u32, height: u32, plane: usize) -> (usize, usize) {
-    let (width, height) = (width as usize, height as usize);
-    if plane == 0 {
-        (width, height)
-    } else {
-        (width.div_ceil(2), height.div_ceil(2))
-    }
+/// Lines of one plane of 8 bits, from the top, without what lies behind their end.
+fn lines(frame: &Video, plane: usize) -> impl Iterator<Item = &[u8]> + Clone {
+    let width = frame.plane_width(plane) as usize;
+    frame
+        .data(plane)
+        .chunks(frame.stride(plane))
+        .map(move |line| &line[..width])
+}
+
+/// Whether two decoded frames are known to show the very same.
+pub(crate) fn are_same(a: &Video, b: &Video) -> bool {
+    const PLANAR: [Pixel; 4] = [
+        Pixel::YUV420P,
+        Pixel::YUVJ420P,
+        Pixel::YUV422P,
+        Pixel::YUV444P,
+    ];
+    let form = |frame: &Video| {
+        (
+            frame.format(),
+            frame.width(),
+            frame.height(),
+            frame.aspect_ratio(),
+        )
+    };
+    let same_plane = |plane| lines(a, plane).eq(lines(b, plane));
+    form(a) == form(b)
+        && PLANAR.contains(&a.format())
+        && [a, b].iter().all(|frame| raw::runs_down(frame))
+        && (0..3).all(same_plane)
 }
 
 /// A picture made very small, to see whether something changed.
@@ -176,32 +196,54 @@ impl Thumb {
 mod tests {
     use super::*;
 
-    fn grey(width: u32, height: u32, value: u8) -> Picture {
+    fn frame(width: u32, height: u32, value: u8) -> Video {
         let mut frame = Video::new(Pixel::YUV420P, width, height);
         for plane in 0..3 {
             frame.data_mut(plane).fill(value);
         }
-        Picture::copy(&frame)
+        frame
+    }
+
+    fn grey(width: u32, height: u32, value: u8) -> Picture {
+        Picture::new(frame(width, height, value))
     }
 
     #[test]
     fn odd_and_tiny_sizes_keep_their_bytes() {
         for (width, height) in [(2, 2), (33, 17), (640, 360)] {
-            let picture = grey(width, height, 90);
+            let mut marked = frame(width, height, 90);
+            // What lies behind a line's end is nobody's.
+            let stride = marked.stride(0);
+            for line in marked.data_mut(0).chunks_mut(stride) {
+                line[width as usize..].fill(7);
+            }
+            let picture = Picture::new(marked);
             assert_eq!(picture.thumb().0.iter().filter(|v| **v != 90).count(), 0);
-            let again = Picture::copy(&picture.frame());
-            assert!(again.planes == picture.planes);
+            let shared = picture.frame().unwrap();
+            assert!(are_same(&shared, &frame(width, height, 90)));
+            assert!(!are_same(&shared, &frame(width, height, 91)));
+            assert!(!are_same(&shared, &frame(width + 1, height, 90)));
         }
+    }
+
+    #[test]
+    fn a_shared_frame_outlives_its_picture() {
+        let picture = grey(64, 48, 90);
+        let shared = picture.frame().unwrap();
+        drop(picture);
+        assert!(are_same(&shared, &frame(64, 48, 90)));
+        assert_eq!(shared.pts(), None);
     }
 
     #[test]
     fn a_thin_stroke_is_news_and_a_shade_is_not() {
         let plain = grey(64, 48, 90);
-        let mut stroke = Picture::copy(&plain.frame());
+        let mut stroke = frame(64, 48, 90);
+        let stride = stroke.stride(0);
         for row in 16..24 {
-            stroke.planes[0][row * 64 + 30] = 0;
+            stroke.data_mut(0)[row * stride + 30] = 0;
         }
-        assert!(stroke.differs(&plain, 6));
+        assert!(Picture::new(stroke).differs(&plain, 6));
         assert!(!grey(64, 48, 94).differs(&plain, 6));
         assert!(grey(64, 48, 97).differs(&plain, 6));
         assert!(grey(62, 48, 90).differs(&plain, 6));

@@ -99,3 +99,39 @@ pub(crate) fn extradata(encoder: &codec::Context) -> Vec<u8> {
         std::slice::from_raw_parts(context.extradata, size).to_vec()
     }
 }
+
+/// A frame with the pictures of another, in the same memory; nobody may write to either from then on.
+pub(crate) fn shared(frame: &frame::Video) -> Result<frame::Video, ffmpeg_next::Error> {
+    let mut copy = frame::Video::empty();
+    copy.set_format(frame.format());
+    copy.set_width(frame.width());
+    copy.set_height(frame.height());
+    // SAFETY: both frames are live. Every buffer that the planes point into gets a reference of its own,
+    // which keeps it alive and makes libav take it for read-only; pictures have no more than eight of them.
+    unsafe {
+        let (from, to) = (&*frame.as_ptr(), &mut *copy.as_mut_ptr());
+        for (place, buffer) in to.buf.iter_mut().zip(&from.buf) {
+            if buffer.is_null() {
+                continue;
+            }
+            *place = ffi::av_buffer_ref(*buffer);
+            if place.is_null() {
+                return Err(ffmpeg_next::Error::Other {
+                    errno: libc::ENOMEM,
+                });
+            }
+        }
+        to.data = from.data;
+        to.sample_aspect_ratio = from.sample_aspect_ratio;
+        to.linesize = from.linesize;
+        to.extended_data = to.data.as_mut_ptr();
+    }
+    Ok(copy)
+}
+
+/// Whether the lines of every plane follow each other from the top; some decoders store them upside down.
+pub(crate) fn runs_down(frame: &frame::Video) -> bool {
+    // SAFETY: the frame is live; the field is an array of plain numbers.
+    let steps = unsafe { (*frame.as_ptr()).linesize };
+    steps.iter().all(|step| *step >= 0)
+}

@@ -228,7 +228,7 @@ impl Job {
         for shown in pictures {
             let frame = scale(&mut scaler, &shown.picture, rung.width, rung.height)?;
             scaled.push(Shown {
-                picture: Arc::new(Picture::copy(&frame)),
+                picture: Arc::new(Picture::new(frame)),
                 ..shown.clone()
             });
         }

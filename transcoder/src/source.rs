@@ -35,6 +35,8 @@ pub(crate) struct VideoTrack {
     pub(crate) turn: u32,
     /// Frames a second as announced; a guess where the container does not say.
     pub(crate) rate: f64,
+    /// Whether one frame follows another at that rate throughout, as far as is announced.
+    pub(crate) is_steady: bool,
     pub(crate) codec: String,
 }
 
@@ -180,6 +182,7 @@ fn video(input: &Input) -> Result<Option<VideoTrack>, Error> {
                 time_base: stream.time_base(),
                 turn: turn(&stream),
                 rate: rate(&stream),
+                is_steady: is_steady(&stream),
                 codec,
             };
             best = Some((pixels, track));
@@ -208,6 +211,13 @@ fn rate(stream: &ffmpeg_next::Stream<'_>) -> f64 {
     } else {
         25.0
     }
+}
+
+/// A rate that changes has a mean below the one that its times are whole multiples of.
+fn is_steady(stream: &ffmpeg_next::Stream<'_>) -> bool {
+    let (least, mean) = (stream.rate(), stream.avg_frame_rate());
+    let (least, mean) = (f64::from(least), f64::from(mean));
+    mean > 0.1 && (least / mean - 1.0).abs() < 0.01
 }
 
 /// ISO/IEC 14496-12, section 8.3.2: the upper left of the display matrix is a turn.

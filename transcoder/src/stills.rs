@@ -149,7 +149,7 @@ fn scaled(picture: &Picture, most_lines: u32, format: Pixel) -> Result<frame::Vi
     )
     .map_err(&what)?;
     let mut scaled = frame::Video::empty();
-    scaler.run(&picture.frame(), &mut scaled).map_err(&what)?;
+    scaler.run(&picture.frame()?, &mut scaled).map_err(&what)?;
     scaled.set_pts(Some(0));
     Ok(scaled)
 }

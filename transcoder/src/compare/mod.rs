@@ -149,7 +149,7 @@ fn score(
         let Some(shown) = coded.at(at_ms)? else {
             continue;
         };
-        let shown = shown.frame();
+        let shown = shown.frame()?;
         if let Some(judge) = &mut judge {
             judge.pair(&picture, &shown);
         }

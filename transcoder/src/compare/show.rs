@@ -68,7 +68,7 @@ impl Shower {
                 Some((begins, picture))
                     if begins <= at_ms + ROUNDING_MS || self.on_screen.is_none() =>
                 {
-                    self.on_screen = Some(Picture::copy(&picture));
+                    self.on_screen = Some(Picture::new(picture));
                 }
                 Some(later) => {
                     self.ready.push_front(later);

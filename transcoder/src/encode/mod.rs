@@ -73,7 +73,7 @@ pub(crate) fn encode(rung: &Rung, crf: u32, pictures: &[Shown]) -> Result<Coded,
     let starts = chunk_starts(pictures);
     let mut packets = Vec::with_capacity(pictures.len());
     for (index, shown) in pictures.iter().enumerate() {
-        let mut frame = shown.picture.frame();
+        let mut frame = shown.picture.frame()?;
         frame.set_pts(Some(shown.at_ms));
         frame.set_kind(match rung.codec {
             // The first is a keyframe anyway, and libaom would make the second one too if asked.
@@ -155,7 +155,7 @@ pub(crate) fn scale(
     width: u32,
     height: u32,
 ) -> Result<frame::Video, Error> {
-    let frame = picture.frame();
+    let frame = picture.frame()?;
     if (picture.width, picture.height) == (width, height) {
         return Ok(frame);
     }

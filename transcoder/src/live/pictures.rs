@@ -112,7 +112,7 @@ impl Pictures {
         picture.set_pts(Some(at_ms));
         let mut ready = Vec::new();
         let passed = self.canvas.pass(picture, |frame| {
-            ready.push(Picture::copy(&frame));
+            ready.push(Picture::new(frame));
             Ok(())
         });
         if passed.is_err() {

@@ -41,16 +41,15 @@ impl Collector {
     }
 
     /// Whether the picture says nothing that the last one does not.
-    pub(crate) fn repeats(&self, picture: &Picture, at_ms: i64) -> bool {
+    pub(crate) fn repeats(&self, picture: &Arc<Picture>, at_ms: i64) -> bool {
         let recent = self
             .pictures
             .last()
             .is_some_and(|shown| at_ms < shown.at_ms + AGAIN_MS);
         recent
-            && self
-                .last
-                .as_ref()
-                .is_some_and(|(last, _)| !picture.differs(last, self.news))
+            && self.last.as_ref().is_some_and(|(last, _)| {
+                Arc::ptr_eq(last, picture) || !picture.differs(last, self.news)
+            })
     }
 
     /// Takes the next picture; with `cut` it begins a segment, and the one before is given back.

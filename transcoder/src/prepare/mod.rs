@@ -2,16 +2,19 @@
 
 mod collect;
 mod end;
+mod feed;
 mod head;
 mod holes;
 mod pace;
 mod progress;
+mod twin;
 mod watchable;
 mod work;
 
 use std::ops::Range;
 use std::path::Path;
 
+use ffmpeg_next::frame::Video;
 use millet_manifest::{DECIDED_PERMILLE, Stage, Timeline};
 
 use crate::content;
@@ -21,9 +24,10 @@ use crate::package;
 use crate::picture::Picture;
 use crate::plan::{Plan, Wishes};
 use crate::report::Report;
-use crate::source::{Source, to_ms};
+use crate::source::Source;
 use crate::store::Store;
-use work::{Pictures, Sound, Work, give};
+use feed::What;
+use work::{Sound, Work, give};
 
 pub(crate) use collect::Collector;
 pub(crate) use pace::Pace;
@@ -127,69 +131,65 @@ fn work_through(
     work: &mut Work,
     enough: impl Fn(&Work) -> bool,
 ) -> Result<Source, Error> {
-    let video = source.video.as_ref().map(|track| track.index);
-    let audio = source.audio.as_ref().map(|track| track.index);
     let (announced_ms, bytes) = (source.announced_ms, source.bytes);
-    let start_ms = source.start_ms;
-    for (stream, packet) in source.input.packets() {
-        let index = Some(stream.index());
-        if index == video {
-            pictures(work, Some(&packet))?;
-        } else if index == audio {
-            sound(work, Some(&packet))?;
-        } else {
-            work.captions.take(&packet);
-            let end = packet.pts().unwrap_or(0).saturating_add(packet.duration());
-            let end_ms = to_ms(end, stream.time_base(), start_ms);
-            work.others_ms = work.others_ms.max(end_ms);
-            continue;
+    let mut over = false;
+    let decoding = work.decoding.take();
+    feed::read(&mut source, decoding, |fed| {
+        match fed.what {
+            What::Picture(frame) => picture(work, frame)?,
+            What::Again(at_ms) => work.show(at_ms)?,
+            What::Sound(packet) => sound(work, Some(&packet))?,
+            What::Other(packet, end_ms) => {
+                work.captions.take(&packet);
+                work.others_ms = work.others_ms.max(end_ms);
+            }
         }
         let read = match announced_ms {
-            0 => {
-                i64::try_from(packet.position()).unwrap_or(0).max(0) * 1000
-                    / i64::try_from(bytes).unwrap_or(i64::MAX).max(1)
-            }
-            whole => work.end_ms() * 1000 / whole,
+            0 => fed.position.saturating_mul(1000) / bytes.max(1),
+            whole => u64::try_from(work.end_ms() * 1000 / whole).unwrap_or(0),
         };
         work.progress.read(u32::try_from(read).unwrap_or(0));
-        if enough(work) {
-            return Ok(source);
-        }
+        over = enough(work);
+        Ok(over)
+    })?;
+    if !over {
+        drain(work)?;
+        sound(work, None)?;
     }
-    pictures(work, None)?;
-    sound(work, None)?;
     Ok(source)
 }
 
-fn pictures(work: &mut Work, packet: Option<&ffmpeg_next::Packet>) -> Result<(), Error> {
+/// A frame comes out of the filters at once, or later as others come in.
+fn picture(work: &mut Work, frame: Video) -> Result<(), Error> {
     let Some(pictures) = &mut work.pictures else {
         return Ok(());
     };
-    // One packet gives a few pictures at most; at the end, as many as the decoder held.
     let mut ready = Vec::new();
-    let Pictures {
-        decoder,
-        normaliser,
-        pace,
-        ..
-    } = pictures;
-    let mut keep = |frame: ffmpeg_next::frame::Video| {
-        let at_ms = frame.pts().unwrap_or(0);
-        ready.push((Picture::copy(&frame), at_ms));
+    pictures.normaliser.pass(frame, |frame| {
+        ready.push(frame);
         Ok(())
-    };
-    decoder.decode(packet, |mut frame, at_ms| {
-        if !pace.keeps(at_ms) {
-            return Ok(());
-        }
-        frame.set_pts(Some(at_ms));
-        normaliser.pass(frame, &mut keep)
     })?;
-    if packet.is_none() {
-        normaliser.drain(&mut keep)?;
-    }
-    for (picture, at_ms) in ready {
-        work.show(picture, at_ms)?;
+    show(work, ready)
+}
+
+/// What the filters still held.
+fn drain(work: &mut Work) -> Result<(), Error> {
+    let Some(pictures) = &mut work.pictures else {
+        return Ok(());
+    };
+    let mut ready = Vec::new();
+    pictures.normaliser.drain(|frame| {
+        ready.push(frame);
+        Ok(())
+    })?;
+    show(work, ready)
+}
+
+fn show(work: &mut Work, ready: Vec<Video>) -> Result<(), Error> {
+    for frame in ready {
+        let at_ms = frame.pts().unwrap_or(0);
+        work.put_on_screen(Picture::new(frame));
+        work.show(at_ms)?;
     }
     Ok(())
 }

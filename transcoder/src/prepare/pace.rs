@@ -25,4 +25,16 @@ impl Pace {
         self.slot = self.slot.max(slot);
         keeps
     }
+
+    /// Whether a picture is dropped because the one `step_ms` before it has the room.
+    pub(crate) fn drops_second(&self, at_ms: i64, step_ms: i64) -> bool {
+        let slot = |rate| {
+            (
+                at_ms * rate / 1_000_000,
+                (at_ms - step_ms) * rate / 1_000_000,
+            )
+        };
+        self.rate_milli
+            .is_some_and(|rate| at_ms >= step_ms && slot(rate).0 == slot(rate).1)
+    }
 }

@@ -6,9 +6,11 @@ use std::sync::Arc;
 use millet_manifest::{Chapter, Content, Decision, SoundKind};
 
 use super::collect::Collector;
+use super::feed::Decoding;
 use super::holes::Holes;
 use super::pace::Pace;
 use super::progress::Progress;
+use super::twin::Twin;
 use super::watchable::Watchable;
 use super::{Asked, Scope};
 use crate::captions::Captions;
@@ -18,7 +20,7 @@ use crate::decode::{AudioDecoder, VideoDecoder};
 use crate::error::Error;
 use crate::loudness::Leveller;
 use crate::normalise::{Fit, Normaliser};
-use crate::picture::Picture;
+use crate::picture::{Picture, Thumb};
 use crate::plan::Plan;
 use crate::report::Report;
 use crate::segments::{Order, Segments, Whole};
@@ -36,6 +38,8 @@ pub(super) struct Work {
     /// Size as displayed.
     pub(super) size: (u32, u32),
     pub(super) cutter: Cutter,
+    /// Taken by who reads.
+    pub(super) decoding: Option<Decoding>,
     pub(super) pictures: Option<Pictures>,
     pub(super) sound: Option<Sound>,
     pub(super) captions: Captions,
@@ -48,11 +52,11 @@ pub(super) struct Work {
 
 /// Its pictures.
 pub(super) struct Pictures {
-    pub(super) decoder: VideoDecoder,
     pub(super) normaliser: Normaliser,
     /// Absent where only a part is made.
     pub(super) stills: Option<Stills>,
-    pub(super) pace: Pace,
+    /// What was decoded last, in its final form.
+    on_screen: Option<(Arc<Picture>, Arc<Thumb>)>,
     pub(super) collector: Collector,
     pub(super) segments: Segments,
     pub(super) last_ms: i64,
@@ -109,7 +113,7 @@ impl Work {
         };
         let is_head = matches!(scope, Scope::Head);
         let progress = Progress::new(report, source.announced_ms, &plan.rungs, early, is_head);
-        let mut pictures = None;
+        let (mut pictures, mut decoding) = (None, None);
         if let (Some((width, height)), Some(track)) = (plan.largest(), &source.video) {
             let fastest = plan.rungs.iter().map(|rung| rung.rate_milli).max();
             let fastest = i64::from(fastest.unwrap_or(1));
@@ -118,7 +122,6 @@ impl Work {
             let told = move |rung: &_, index, record: &_| progress.encoded(rung, index, record);
             pictures = Some(Pictures {
                 step_ms: decoder.step_ms(),
-                decoder,
                 normaliser: Normaliser::new(
                     track.turn,
                     width,
@@ -130,7 +133,7 @@ impl Work {
                     Scope::Whole | Scope::Head => Some(Stills::new(output, content)?),
                     Scope::Part { .. } => None,
                 },
-                pace: Pace::new((!plan.interlaced).then_some(fastest)),
+                on_screen: None,
                 collector: Collector::new(content),
                 segments: Segments::start(
                     Order {
@@ -145,6 +148,11 @@ impl Work {
                 )?,
                 last_ms: 0,
             });
+            decoding = Some(Decoding {
+                decoder,
+                pace: Pace::new((!plan.interlaced).then_some(fastest)),
+                twin: Twin::new(plan.interlaced),
+            });
         }
         Ok(Self {
             store: store.clone(),
@@ -156,24 +164,32 @@ impl Work {
             chapters: chapters::named(&source.input, source.start_ms),
             others_ms: 0,
             holes: Holes::default(),
+            decoding,
             pictures,
             sound,
             progress,
         })
     }
 
-    /// A decoded picture in its final form.
-    pub(super) fn show(&mut self, picture: Picture, at_ms: i64) -> Result<(), Error> {
+    /// Takes a decoded picture in its final form; [`Work::show`] shows it.
+    pub(super) fn put_on_screen(&mut self, picture: Picture) {
+        if let Some(pictures) = &mut self.pictures {
+            let thumb = Arc::new(picture.thumb());
+            pictures.on_screen = Some((Arc::new(picture), thumb));
+        }
+    }
+
+    /// What is on the screen stands there at this time.
+    pub(super) fn show(&mut self, at_ms: i64) -> Result<(), Error> {
         self.holes.reach(at_ms, self.end_ms())?;
         let Some(pictures) = &mut self.pictures else {
             return Ok(());
         };
-        let thumb = Arc::new(picture.thumb());
-        let picture = Arc::new(picture);
-        let last = pictures.collector.last().cloned();
-        let changed = last
-            .as_ref()
-            .map_or(1000, |(_, last)| thumb.changed_permille(last));
+        let Some((picture, thumb)) = pictures.on_screen.clone() else {
+            return Ok(());
+        };
+        let last = pictures.collector.last();
+        let changed = last.map_or(1000, |(_, last)| thumb.changed_permille(last));
         let first = last.is_none();
         let at_ms = if first { 0 } else { at_ms };
         if !first {
@@ -225,7 +241,7 @@ impl Work {
     fn send(
         &mut self,
         picture: Arc<Picture>,
-        thumb: Arc<crate::picture::Thumb>,
+        thumb: Arc<Thumb>,
         at_ms: i64,
         cut: bool,
     ) -> Result<(), Error> {

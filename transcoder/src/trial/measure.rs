@@ -35,7 +35,7 @@ pub(super) fn prepare(rung: &Rung, stretches: &[Stretch]) -> Result<Vec<Stretch>
             }
             let frame = scale(&mut scaler, &shown.picture, rung.width, rung.height)?;
             pictures.push(Shown {
-                picture: Arc::new(Picture::copy(&frame)),
+                picture: Arc::new(Picture::new(frame)),
                 ..shown
             });
         }
@@ -63,7 +63,7 @@ pub(super) fn measure(rung: &Rung, crf: u32, stretches: &[Stretch]) -> Result<Po
             )));
         }
         for (shown, back) in stretch.pictures.iter().zip(decoded) {
-            scorer.pair(shown.picture.frame(), back)?;
+            scorer.pair(shown.picture.frame()?, back)?;
         }
         let length_ms = u64::try_from(stretch.length_ms).unwrap_or(0).max(1);
         bytes += own;

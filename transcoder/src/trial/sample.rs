@@ -83,6 +83,7 @@ pub(super) fn sample(input: &Path, look: &Look, largest: &Rung) -> Result<Vec<St
             .filter(|(stream, _)| stream.index() == index)
             .take(MOST_PACKETS)
         {
+            decoder.skim_where(&packet, |at_ms, step_ms| taker.passes_over(at_ms, step_ms));
             decoder.decode(Some(&packet), |frame, at_ms| {
                 taker.take(&mut normaliser, frame, at_ms)
             })?;
@@ -123,6 +124,10 @@ impl Taker {
         self.reached_ms.is_some_and(|at_ms| at_ms >= self.end_ms)
     }
 
+    fn passes_over(&self, at_ms: i64, step_ms: i64) -> bool {
+        at_ms < self.from_ms || self.pace.drops_second(at_ms, step_ms)
+    }
+
     fn take(
         &mut self,
         normaliser: &mut Normaliser,
@@ -137,10 +142,10 @@ impl Taker {
         let (collector, end_ms) = (&mut self.collector, self.end_ms);
         normaliser.pass(frame, |ready| {
             let at_ms = ready.pts().unwrap_or(0);
-            let picture = Picture::copy(&ready);
+            let picture = Arc::new(Picture::new(ready));
             if at_ms < end_ms && !collector.repeats(&picture, at_ms) {
                 let thumb = Arc::new(picture.thumb());
-                collector.take(Arc::new(picture), thumb, at_ms, false);
+                collector.take(picture, thumb, at_ms, false);
             }
             Ok(())
         })

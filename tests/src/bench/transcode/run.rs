@@ -24,9 +24,19 @@ pub(super) struct Prepared {
 impl Prepared {
     /// Prepares with further arguments.
     pub(super) fn make(source: &Path, further: &[&str]) -> Self {
+        Self::by(Command::new(program("millet-transcoder")), source, further)
+    }
+
+    /// The same on one core.
+    pub(super) fn on_core(source: &Path, further: &[&str]) -> Self {
+        let mut command = Command::new("taskset");
+        command.args(["-c", "0"]).arg(program("millet-transcoder"));
+        Self::by(command, source, further)
+    }
+
+    fn by(mut command: Command, source: &Path, further: &[&str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let started = Instant::now();
-        let mut command = Command::new(program("millet-transcoder"));
         command
             .arg("prepare")
             .arg(source)

@@ -37,6 +37,11 @@ impl Scorer {
         Some(Self { program })
     }
 
+    /// The program, which is also the newest of its kind here.
+    pub(super) fn program(&self) -> &Path {
+        &self.program
+    }
+
     /// Mean VMAF at 720 lines and the source's rate; every third picture is enough.
     pub(super) fn score(&self, source: &Path, made: &Path) -> f64 {
         let (width, rate) = about(source);

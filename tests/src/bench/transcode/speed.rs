@@ -8,6 +8,7 @@ use std::time::Instant;
 use millet_manifest::{Kind, RungDecision, TitleClass};
 
 use super::run::{self, Prepared, looped};
+use super::score::Scorer;
 use super::{demo, output};
 
 /// Runs of which the median counts.
@@ -70,6 +71,11 @@ fn time(case: &Case) {
         further.extend(case.quick.then_some("--quick"));
         Prepared::make(source, &further)
     };
+    let on_one_core = || {
+        let mut further = vec!["--h264-only", "--workers", "1"];
+        further.extend(case.quick.then_some("--quick"));
+        Prepared::on_core(source, &further)
+    };
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let all = cores.to_string();
     let made = prepare(&all);
@@ -86,16 +92,26 @@ fn time(case: &Case) {
     let own = median(|| prepare(&all).encoding.as_secs_f64());
     row("millet, after looking and trying", own, 1.0);
     let one = median(|| prepare("1").encoding.as_secs_f64());
-    row("millet with one worker, in parts of all", one, one / own);
-    let graph = median(|| timed(&split(source, &rungs)));
-    row(
-        "ffmpeg, one split graph: millet in parts of it",
-        graph,
-        own / graph,
-    );
+    row("one encoding worker, in parts of all", one, one / own);
+    let one = median(|| on_one_core().encoding.as_secs_f64());
+    row("one core, in parts of all", one, one / own);
+    let newest = Scorer::find();
+    let newest = newest.as_ref().map(Scorer::program);
+    for program in std::iter::once(Path::new("ffmpeg")).chain(newest) {
+        let graph = median(|| timed(program, &split(source, &rungs)));
+        row(
+            &format!(
+                "ffmpeg {}, one split graph: millet in parts",
+                version(program)
+            ),
+            graph,
+            own / graph,
+        );
+    }
+    let program = Path::new("ffmpeg");
     let sequence = median(|| {
         let alone = rungs.iter().map(std::slice::from_ref);
-        alone.map(|rung| timed(&split(source, rung))).sum()
+        alone.map(|rung| timed(program, &split(source, rung))).sum()
     });
     row(
         "ffmpeg, one command a rung: millet in parts of it",
@@ -148,7 +164,7 @@ fn alone(source: &Path, rung: &str) -> f64 {
     let raw = raw.to_str().unwrap_or_default();
     let arguments = format!("-i {raw} {encoder} -threads 1 -f null -");
     let arguments: Vec<String> = arguments.split_whitespace().map(str::to_owned).collect();
-    median(|| timed(&arguments))
+    median(|| timed(Path::new("ffmpeg"), &arguments))
 }
 
 fn split(source: &Path, rungs: &[String]) -> Vec<String> {
@@ -171,9 +187,17 @@ fn split(source: &Path, rungs: &[String]) -> Vec<String> {
     all
 }
 
-fn timed(arguments: &[String]) -> f64 {
+/// As the program says it, up to its first two numbers.
+fn version(program: &Path) -> String {
+    let said = output(Command::new(program).arg("-version"));
+    let word = said.split_whitespace().nth(2).unwrap_or_default();
+    let parts: Vec<&str> = word.trim_start_matches('n').split('.').take(2).collect();
+    parts.join(".")
+}
+
+fn timed(program: &Path, arguments: &[String]) -> f64 {
     let started = Instant::now();
-    let mut command = Command::new("ffmpeg");
+    let mut command = Command::new(program);
     output(
         command
             .args(["-nostdin", "-v", "error", "-y"])

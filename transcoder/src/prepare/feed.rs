@@ -1,0 +1,136 @@
+//! Reading and decoding, a few pictures ahead of what is made of them.
+
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+
+use ffmpeg_next::Packet;
+use ffmpeg_next::frame::Video;
+
+use super::pace::Pace;
+use super::twin::Twin;
+use crate::decode::VideoDecoder;
+use crate::error::Error;
+use crate::source::{Source, to_ms};
+
+/// So much is read ahead. It bounds memory too: a picture may have tens of megabytes.
+const AHEAD: usize = 6;
+
+/// What was read, in order.
+pub(super) struct Fed {
+    pub(super) what: What,
+    /// Bytes of the file before it; 0 where the container does not say.
+    pub(super) position: u64,
+}
+
+pub(super) enum What {
+    /// A decoded picture; its time is in milliseconds.
+    Picture(Video),
+    /// The picture before stands there at this time as well, milliseconds.
+    Again(i64),
+    Sound(Packet),
+    /// A packet of a stream of text, and when it ends, milliseconds.
+    Other(Packet, i64),
+}
+
+/// How pictures are decoded.
+pub(super) struct Decoding {
+    pub(super) decoder: VideoDecoder,
+    pub(super) pace: Pace,
+    pub(super) twin: Twin,
+}
+
+/// Reads `source` to its end, or until `take` says that it is enough.
+pub(super) fn read(
+    source: &mut Source,
+    decoding: Option<Decoding>,
+    mut take: impl FnMut(Fed) -> Result<bool, Error>,
+) -> Result<(), Error> {
+    let (sender, fed) = sync_channel(AHEAD);
+    std::thread::scope(|scope| {
+        let reader = std::thread::Builder::new()
+            .name("reader".into())
+            .spawn_scoped(scope, move || Reader { decoding, sender }.run(source))?;
+        let taken = drain(fed, &mut take);
+        let read = reader
+            .join()
+            .unwrap_or_else(|_| Err(Error::Fault("the reader panicked".into())));
+        taken.and(read)
+    })
+}
+
+/// The receiver ends with this call, and with it the reader.
+fn drain(
+    fed: Receiver<Fed>,
+    take: &mut impl FnMut(Fed) -> Result<bool, Error>,
+) -> Result<(), Error> {
+    for fed in fed {
+        if take(fed)? {
+            break;
+        }
+    }
+    Ok(())
+}
+
+struct Reader {
+    decoding: Option<Decoding>,
+    sender: SyncSender<Fed>,
+}
+
+impl Reader {
+    fn run(mut self, source: &mut Source) -> Result<(), Error> {
+        let video = source.video.as_ref().map(|track| track.index);
+        let audio = source.audio.as_ref().map(|track| track.index);
+        let start_ms = source.start_ms;
+        for (stream, packet) in source.input.packets() {
+            let index = Some(stream.index());
+            let position = u64::try_from(packet.position()).unwrap_or(0);
+            let wanted = if index == video {
+                self.decode(Some(&packet), position)?
+            } else if index == audio {
+                self.send(What::Sound(packet), position)
+            } else {
+                let end = packet.pts().unwrap_or(0).saturating_add(packet.duration());
+                let end_ms = to_ms(end, stream.time_base(), start_ms);
+                self.send(What::Other(packet, end_ms), position)
+            };
+            if !wanted {
+                return Ok(());
+            }
+        }
+        self.decode(None, source.bytes)?;
+        Ok(())
+    }
+
+    /// Sends what one packet yields, or with `None` what the decoder still holds; whether more is wanted.
+    fn decode(&mut self, packet: Option<&Packet>, position: u64) -> Result<bool, Error> {
+        let Some(decoding) = &mut self.decoding else {
+            return Ok(true);
+        };
+        let Decoding {
+            decoder,
+            pace,
+            twin,
+        } = decoding;
+        if let Some(packet) = packet {
+            decoder.skim_where(packet, |at_ms, step_ms| pace.drops_second(at_ms, step_ms));
+        }
+        let mut wanted = true;
+        decoder.decode(packet, |mut frame, at_ms| {
+            if !wanted || !pace.keeps(at_ms) {
+                return Ok(());
+            }
+            let what = if twin.repeats(&frame)? {
+                What::Again(at_ms)
+            } else {
+                frame.set_pts(Some(at_ms));
+                What::Picture(frame)
+            };
+            wanted = self.sender.send(Fed { what, position }).is_ok();
+            Ok(())
+        })?;
+        Ok(wanted)
+    }
+
+    fn send(&self, what: What, position: u64) -> bool {
+        self.sender.send(Fed { what, position }).is_ok()
+    }
+}
