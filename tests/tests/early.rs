@@ -11,7 +11,10 @@ use millet_server::jobs::early::testing::Recording;
 use millet_server::people::Teacher;
 use millet_server::stream::testing::lecture;
 use millet_server::stream::wire::{Header, Payload, ServerMessage, flag};
-use millet_tests::kit::{Course, Engines, Server, Storage, Village, Visitor, media, until};
+use millet_tests::kit::server;
+use millet_tests::kit::{
+    Browser, Course, Engines, Server, Storage, Village, Visitor, media, until,
+};
 use millet_tests::stream::host::Host;
 use millet_tests::stream::{Client, ClientError, Event, hello};
 
@@ -261,5 +264,70 @@ async fn the_transcoder_lets_a_lecture_be_watched_before_it_is_done() {
     learner.watch(|_, message| is_end(message)).await.unwrap();
     learner.saw_all_in_order();
     assert!(learner.end_ms(true) > 89_000 && learner.end_ms(false) > 89_000);
+    server.kill().await;
+}
+
+/// The real transcoder, quickly, which says nothing of the third segment until the gate is written to.
+fn held_back(gate: &Path) -> String {
+    let (real, gate) = (server::program("millet-transcoder"), gate.display());
+    format!(
+        r#"mkfifo '{gate}'
+'{}' "$@" --quick | while IFS= read -r line; do
+  case "$passed$line" in
+    '{{'*'"index":2,'*) read -r _ < '{gate}'; passed=yes;;
+  esac
+  printf '%s\n' "$line"
+done"#,
+        real.display()
+    )
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn browser_says_what_is_being_prepared_and_goes_on_by_itself() {
+    let storage = Engines::Embedded.storage().await;
+    let village = Village::found(storage.db().await).await;
+    let gate = storage.folder().join("gate");
+    let program = program(storage.folder(), &[held_back(&gate)]);
+    let server = Server::start_with(&storage, &["--transcoder", program.to_str().unwrap()]).await;
+    let file = media::lecture(storage.folder(), 90);
+    let (draft, _) = Course::upload(&storage, &village, &file).await;
+    shown_early(&village, &draft).await;
+    let visitor = Visitor::signed_in(server.address, "student").await;
+    let enrol = format!("/courses/{}/enrol", draft.course());
+    assert_eq!(visitor.post(&enrol, &[]).await.status(), 303);
+    let lesson = {
+        let mut connection = village.db.read().await.unwrap();
+        outline::lessons(&mut connection, &draft).await.unwrap()[0].id
+    };
+    let browser = Browser::phone().await;
+    browser.sign_in(&server.url(""), "student").await;
+    let page = format!("/courses/{}/lessons/{lesson}", draft.course());
+    browser.open(&server.url(&page)).await;
+    browser.click("[data-do=toggle]").await;
+    let playing = "return document.querySelector('video').currentTime > 0.5";
+    browser.wait("it plays", playing).await;
+    let shown = "return !document.querySelector('[data-show=preparing]').hidden";
+    assert_eq!(browser.run(shown).await, true);
+    browser.picture("preparing").await;
+
+    // Near the end of what there is.
+    browser
+        .run(
+            "const seek = document.querySelector('[data-do=seek]'); seek.value = 29;\
+             for (const kind of ['input', 'change']) seek.dispatchEvent(new Event(kind, { bubbles: true }));",
+        )
+        .await;
+    let says = "const text = document.querySelector('template[data-player-text]').content\
+                .querySelector('[data-key=at-edge]').textContent;\
+                return document.querySelector('[data-show=status]').textContent === text";
+    browser.wait("it waits for what comes next", says).await;
+    browser.picture("preparing-at-edge").await;
+
+    tokio::fs::write(&gate, "\n").await.unwrap();
+    let further = "return document.querySelector('video').currentTime > 34";
+    browser.wait("it goes on by itself", further).await;
+    let hidden = "return document.querySelector('[data-show=preparing]').hidden";
+    browser.wait("all of it is prepared", hidden).await;
+    browser.close().await;
     server.kill().await;
 }

@@ -2,6 +2,9 @@
 
 use millet_manifest::Content;
 
+/// The last segment may be longer than others by so much: one part in this many.
+const REST: i64 = 4;
+
 /// Longest and shortest segment of one kind of content, milliseconds.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Rule {
@@ -43,6 +46,8 @@ impl Rule {
 #[derive(Debug)]
 pub(crate) struct Cutter {
     rule: Rule,
+    /// When the recording ends, as far as is announced; 0 when that is not known.
+    announced_ms: i64,
     cuts: Vec<i64>,
     /// Changes of the scene, whether or not they are cuts.
     changes: Vec<i64>,
@@ -50,9 +55,10 @@ pub(crate) struct Cutter {
 
 impl Cutter {
     /// The first cut is always at the start.
-    pub(crate) fn new(rule: Rule) -> Self {
+    pub(crate) fn new(rule: Rule, announced_ms: i64) -> Self {
         Self {
             rule,
+            announced_ms,
             cuts: vec![0],
             changes: Vec::new(),
         }
@@ -61,15 +67,26 @@ impl Cutter {
     /// The next moment at which the rule demands a cut, if it lies before `at_ms`: then whoever
     /// calls must repeat the last picture there and say so by [`Cutter::cut`].
     pub(crate) fn overdue(&self, at_ms: i64) -> Option<i64> {
-        let due = self.last() + self.rule.longest_ms;
+        let due = self.last() + self.longest_ms();
         (due < at_ms).then_some(due)
     }
 
     /// Whether the picture at `at_ms`, that changed so much, begins a segment.
     pub(crate) fn wants(&self, at_ms: i64, changed_permille: u32) -> bool {
         let since = at_ms - self.last();
-        since >= self.rule.longest_ms
+        since >= self.longest_ms()
             || (since >= self.rule.shortest_ms && changed_permille >= self.rule.cut_permille)
+    }
+
+    /// Longest segment from the last cut on: a little rest at the end is not worth a keyframe of its own.
+    fn longest_ms(&self) -> i64 {
+        let longest_ms = self.rule.longest_ms;
+        let rest_ms = self.announced_ms - self.last() - longest_ms;
+        let most_ms = longest_ms / REST;
+        match (1..=most_ms).contains(&rest_ms) {
+            true => longest_ms + most_ms,
+            false => longest_ms,
+        }
     }
 
     /// Writes down a cut.
@@ -106,7 +123,7 @@ mod tests {
 
     #[test]
     fn segments_are_neither_too_long_nor_too_short() {
-        let mut cutter = Cutter::new(Rule::of(Content::Natural));
+        let mut cutter = Cutter::new(Rule::of(Content::Natural), 0);
         assert!(!cutter.wants(1_900, 1000));
         assert!(cutter.wants(2_000, 1000));
         assert!(!cutter.wants(7_999, 100));
@@ -116,5 +133,23 @@ mod tests {
         cutter.cut(8_000);
         assert_eq!(cutter.overdue(30_000), Some(16_000));
         assert_eq!(cutter.into_cuts(), [0, 8_000]);
+    }
+
+    #[test]
+    fn a_little_rest_at_the_end_belongs_to_the_last_segment() {
+        let ending = |announced_ms| {
+            let mut cutter = Cutter::new(Rule::of(Content::Natural), announced_ms);
+            cutter.cut(2_000);
+            cutter
+        };
+        for announced_ms in [0, 10_000, 12_001, 60_000] {
+            assert!(ending(announced_ms).wants(10_000, 0), "{announced_ms}");
+        }
+        let cutter = ending(12_000);
+        assert!(!cutter.wants(11_960, 0));
+        assert_eq!(cutter.overdue(12_000), None);
+        // Another scene begins a segment all the same, and an end that was announced too early comes.
+        assert!(cutter.wants(11_960, 1000));
+        assert_eq!(cutter.overdue(12_040), Some(12_000));
     }
 }

@@ -201,7 +201,9 @@ impl Job {
             }
             let (job, sized, rung) = (self.clone(), sized.clone(), *rung);
             let can_wait = rung >= self.early;
-            tasks.push(can_wait, index, 1 + rung, move |_| {
+            // What takes longest first: at the end nobody waits for one that began late.
+            let rank = 1 + self.wanted - rung;
+            tasks.push(can_wait, index, rank, move |_| {
                 job.encode(rung, index, times, &sized.pictures)
             });
         }

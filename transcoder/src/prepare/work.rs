@@ -159,7 +159,7 @@ impl Work {
             content,
             decision: plan.decision,
             size: plan.size,
-            cutter: Cutter::new(Rule::of(content)),
+            cutter: Cutter::new(Rule::of(content), source.announced_ms),
             captions: Captions::find(&source.input, source.start_ms),
             chapters: chapters::named(&source.input, source.start_ms),
             others_ms: 0,

@@ -17,6 +17,8 @@ pub(super) struct Prepared {
     pub(super) whole: Duration,
     /// From the end of looking and trying to the end.
     pub(super) encoding: Duration,
+    /// Until its beginning could be watched; none of what is too short.
+    pub(super) watchable: Option<Duration>,
     /// Largest resident set, MiB.
     pub(super) memory_mib: f64,
 }
@@ -44,13 +46,16 @@ impl Prepared {
             .args(further);
         let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
         let status = format!("/proc/{}/status", child.id());
-        let (mut decided, mut memory_mib) = (None, 0.0_f64);
+        let (mut decided, mut watchable, mut memory_mib) = (None, None, 0.0_f64);
         for line in BufReader::new(child.stdout.take().unwrap()).lines() {
             let line: Progress = serde_json::from_str(&line.unwrap()).unwrap();
             let probing =
                 matches!(&line, Progress::Progress { stage, .. } if *stage == Stage::Probe);
             if !probing {
                 decided.get_or_insert_with(Instant::now);
+            }
+            if matches!(line, Progress::Watchable { .. }) {
+                watchable.get_or_insert_with(|| started.elapsed());
             }
             // The high-water mark, which never falls; the last line comes at the very end.
             memory_mib = memory_mib.max(high_water(&status).unwrap_or(0.0));
@@ -62,6 +67,7 @@ impl Prepared {
             whole: started.elapsed(),
             encoding: decided.unwrap_or(started).elapsed(),
             folder,
+            watchable,
             memory_mib,
         }
     }

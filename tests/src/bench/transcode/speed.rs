@@ -41,10 +41,10 @@ const CASES: [Case; 3] = [
         quick: true,
     },
     Case {
-        name: "camera of 480 lines, 48 s, as lessons are made",
+        name: "camera of 480 lines, 24 s, as lessons are made",
         clip: "natural.mp4",
         size: "854:480",
-        seconds: 48,
+        seconds: 24,
         quick: false,
     },
 ];
