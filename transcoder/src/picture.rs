@@ -45,7 +45,7 @@ impl Picture {
     }
 
     /// Lines of brightness, from the top.
-    fn lines(&self) -> impl Iterator<Item = &[u8]> + Clone {
+    pub(crate) fn lines(&self) -> impl Iterator<Item = &[u8]> + Clone {
         lines(&self.frame, 0)
     }
 

@@ -14,7 +14,7 @@ use crate::fragments::{Form, part, reordered};
 use crate::ladder::{Rung, watchable_early};
 use crate::picture::Picture;
 use crate::pool::{Held, Pool, Tasks};
-use crate::rung::{paced, within};
+use crate::rung::{paced, plain, within};
 use crate::store::Store;
 
 /// Pictures that wait to be encoded take no more than this, bytes, and one segment more.
@@ -249,7 +249,7 @@ impl Job {
         if self.finished.accept((rung, place), index, times)? {
             return Ok(());
         }
-        let pictures = paced(place, pictures);
+        let pictures = plain(place, paced(place, pictures))?;
         let coded = within(place, times, &pictures)?;
         let starts = chunk_starts(&pictures);
         let init = boxes::init(&Track {

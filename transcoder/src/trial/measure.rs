@@ -12,7 +12,7 @@ use crate::error::{Error, libav};
 use crate::ladder::Rung;
 use crate::picture::Picture;
 use crate::raw::{self, Bare};
-use crate::rung::paced;
+use crate::rung::{paced, plain};
 use crate::score::Scorer;
 
 /// A sampled stretch of the recording.
@@ -40,7 +40,7 @@ pub(super) fn prepare(rung: &Rung, stretches: &[Stretch]) -> Result<Vec<Stretch>
             });
         }
         own.push(Stretch {
-            pictures,
+            pictures: plain(rung, pictures)?,
             ..*stretch
         });
     }

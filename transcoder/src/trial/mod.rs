@@ -61,9 +61,10 @@ pub(crate) fn decide(
         rung.crf = last.crf;
         let saved_permille = (rung.codec == Codec::Av1).then(|| {
             let other = rungs.iter().zip(&tried).find(|(other, _)| {
+                let is_as_large = (other.width, other.height) == (rung.width, rung.height);
                 other.codec == Codec::H264
-                    && (other.kind, other.width, other.height)
-                        == (rung.kind, rung.width, rung.height)
+                    && other.kind == rung.kind
+                    && (is_as_large || rung.kind == Kind::Stills)
             });
             other.map_or(0, |(_, other)| curve.saves_permille(other.chosen()))
         });

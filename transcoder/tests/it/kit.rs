@@ -158,9 +158,9 @@ impl Prepared {
             let first = frames.first().unwrap().at_ms;
             let last = frames.last().unwrap();
             assert!((-1..=120).contains(&first), "{name} begins at {first} ms");
-            // A lecture's still picture may stand for a whole segment.
+            // A lecture's still picture may stand for a whole segment; the last one is a little longer.
             let is_still = rendition.kind == Kind::Stills;
-            let most_ms = if is_still { 16_000 } else { 5_000 };
+            let most_ms = if is_still { 20_000 } else { 5_000 };
             assert!(
                 (duration - most_ms..=duration).contains(&last.at_ms),
                 "{name} ends at {} of {duration} ms",

@@ -117,17 +117,32 @@ fn raw_h264_has_no_times() {
     prepared.lasts(3_000);
 }
 
-/// The last cut falls just before the end, where no frame of sound would begin.
+/// Another scene begins just before the end, where no frame of sound would begin.
 #[test]
-fn a_length_just_behind_a_cut() {
-    for seconds in ["8.005", "8.05"] {
+fn a_scene_just_before_the_end() {
+    for seconds in ["3.005", "3.05"] {
+        let pictures = format!(
+            "-f lavfi -i color=black:size=64x48:rate=20:duration={seconds},\
+             drawbox=color=white:t=fill:enable='gte(t,2.99)'"
+        );
+        let tone = format!("-f lavfi -i sine=duration={seconds}");
+        let made = format!("{pictures} {tone} {H264} -c:a pcm_s16le");
+        let prepared = Bench::made("a.mkv", &made).prepare();
+        assert_eq!(prepared.timeline.cuts_ms, [0, 3_000]);
+        prepared.lasts(3_150);
+    }
+}
+
+/// A rest that is hardly there gets no segment of its own.
+#[test]
+fn a_length_just_behind_the_longest_segment() {
+    for seconds in ["8.005", "8.05", "9.5"] {
         let pictures = format!("-f lavfi -i testsrc2=size=64x48:rate=20:duration={seconds}");
         let tone = format!("-f lavfi -i sine=duration={seconds}");
         for input in [format!("{pictures} {tone}"), tone.clone()] {
             let prepared =
                 Bench::made("a.mkv", &format!("{input} {H264} -c:a pcm_s16le")).prepare();
-            assert_eq!(prepared.timeline.cuts_ms, [0, 8_000]);
-            prepared.lasts(8_100);
+            assert_eq!(prepared.timeline.cuts_ms, [0], "{seconds}");
         }
     }
 }
