@@ -25,6 +25,15 @@ struct Case {
     quick: bool,
 }
 
+impl Case {
+    /// What the transcoder is told besides its input and its output.
+    fn arguments<'a>(&self, workers: &'a str) -> Vec<&'a str> {
+        let quick = self.quick.then_some("--quick");
+        let all = ["--h264-only", "--workers", workers].into_iter();
+        all.chain(quick).collect()
+    }
+}
+
 const CASES: [Case; 3] = [
     Case {
         name: "lecture of 1080 lines, 60 s, --quick",
@@ -66,16 +75,8 @@ fn time(case: &Case) {
     let encoding = format!("-an -vf scale={} -c:v libx264 -crf 20", case.size);
     looped(&demo(case.clip), case.seconds, &encoding, &source);
     let source = source.as_path();
-    let prepare = |workers: &str| {
-        let mut further = vec!["--h264-only", "--workers", workers];
-        further.extend(case.quick.then_some("--quick"));
-        Prepared::make(source, &further)
-    };
-    let on_one_core = || {
-        let mut further = vec!["--h264-only", "--workers", "1"];
-        further.extend(case.quick.then_some("--quick"));
-        Prepared::on_core(source, &further)
-    };
+    let prepare = |workers: &str| Prepared::make(source, &case.arguments(workers));
+    let on_one_core = || Prepared::on_core(source, &case.arguments("1"));
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let all = cores.to_string();
     let made = prepare(&all);
