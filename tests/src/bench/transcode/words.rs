@@ -2,7 +2,8 @@
 //!
 //! `tesseract` reads the recording and the result at the same moments, both enlarged to the same
 //! size; so its own mistakes on large clear text count for nobody. What the fewer lines of a rung cost
-//! is told apart from what its coding costs.
+//! is told apart from what its coding costs, and so is what it reads otherwise at its next look: of
+//! small Chinese signs it finds no more in pictures that nobody can tell from the recording's.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -10,7 +11,7 @@ use std::process::Command;
 
 use millet_manifest::Kind;
 
-use super::run::Prepared;
+use super::run::{Prepared, ffmpeg};
 use super::{demo, output};
 use crate::kit::media;
 
@@ -55,7 +56,13 @@ fn measure(name: &str, source: &Path, language: &str) {
         .collect();
     let lines = rungs.first().expect("a lecture has stills").0.height;
     let smaller = format!("scale=-2:{lines}:flags=area,");
-    let (mut index, mut sized) = (Tally::default(), Tally::default());
+    let [mut index, mut sized, mut clear] = <[Tally; 3]>::default();
+    let hardly_coded = made.file("clear.mp4");
+    ffmpeg(
+        source,
+        "-c:v libx264 -preset veryfast -crf 12",
+        &hardly_coded,
+    );
     let mut shown: Vec<Tally> = rungs.iter().map(|_| Tally::default()).collect();
     for (number, still) in stills.iter().enumerate() {
         let words = read(source, &at(still.at_ms), language);
@@ -66,6 +73,7 @@ fn measure(name: &str, source: &Path, language: &str) {
         let last = at(until_ms.saturating_sub(1_500).max(still.at_ms));
         let words = read(source, &last, language);
         sized.add(&words, &read(source, &format!("{last}{smaller}"), language));
+        clear.add(&words, &read(&hardly_coded, &last, language));
         for ((_, coded), shown) in rungs.iter().zip(&mut shown) {
             shown.add(&words, &read(coded, &last, language));
         }
@@ -75,6 +83,7 @@ fn measure(name: &str, source: &Path, language: &str) {
         shown.print(&format!("{name}, {}", rung.id));
     }
     sized.print(&format!("{name}, {lines} lines but not coded"));
+    clear.print(&format!("{name}, all lines and hardly coded"));
 }
 
 /// Words of the source, and those of them that were found.
