@@ -1,5 +1,7 @@
 //! Rate and quality of one rung as functions of the rate factor, from very few points.
 
+use millet_manifest::Kind;
+
 use crate::ladder::{Codec, Rung, Tune};
 
 /// What one rate factor brought.
@@ -40,6 +42,19 @@ fn usual(rung: &Rung) -> (f64, f64) {
     }
 }
 
+/// The highest rate factor. The less there is to see on a slide, the less its likeness says of the few letters
+/// that there are and of the colour of their ground: it costs little to code them as well as those of
+/// a full slide.
+fn highest(rung: &Rung) -> u32 {
+    match (rung.tune, rung.codec, rung.kind) {
+        (Tune::Screen, Codec::H264, Kind::Stills) => 47,
+        (Tune::Screen, Codec::H264, _) => 44,
+        (Tune::Screen, Codec::Av1, Kind::Stills) => 61,
+        (Tune::Screen, Codec::Av1, _) => 55,
+        (Tune::Camera, codec, _) => codec.highest_crf(),
+    }
+}
+
 /// Points of one rung.
 #[derive(Debug)]
 pub(super) struct Curve {
@@ -55,15 +70,15 @@ pub(super) struct Curve {
 
 impl Curve {
     pub(super) fn new(rung: &Rung) -> Self {
-        let (lowest, highest) = match rung.codec {
-            Codec::H264 => (20, rung.codec.highest_crf()),
-            Codec::Av1 => (24, rung.codec.highest_crf()),
+        let lowest = match rung.codec {
+            Codec::H264 => 20,
+            Codec::Av1 => 24,
         };
         Self {
             points: Vec::new(),
             first: rung.crf,
             lowest,
-            highest,
+            highest: highest(rung),
             target: decibel(f64::from(rung.target) / 10_000.0),
             most_bps: f64::from(rung.most_bps),
             average_bps: f64::from(rung.average_bps),
@@ -155,8 +170,6 @@ impl Curve {
 
 #[cfg(test)]
 mod tests {
-    use millet_manifest::Kind;
-
     use super::*;
     use crate::ladder::Effort;
 

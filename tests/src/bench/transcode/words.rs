@@ -2,14 +2,14 @@
 //!
 //! `tesseract` reads the recording and the result at the same moments, both enlarged to the same
 //! size; so its own mistakes on large clear text count for nobody. What the fewer lines of a rung cost
-//! is told apart from what its coding costs, and so is what it reads otherwise at its next look: of
-//! small Chinese signs it finds no more in pictures that nobody can tell from the recording's.
+//! is told apart from what its coding costs, and so is what it reads otherwise in pictures that nobody
+//! can tell from the recording's.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use millet_manifest::Kind;
+use millet_manifest::{Kind, Timeline};
 
 use super::run::{Prepared, ffmpeg};
 use super::{demo, output};
@@ -19,8 +19,9 @@ use crate::kit::media;
 const TARGET: f64 = 95.0;
 /// Shorter ones are mostly misread ornaments.
 const SHORTEST: usize = 3;
-/// Both are enlarged to this many lines: letters of fewer than 20 are guessed.
-const LINES: u32 = 1440;
+/// Both are enlarged to that of these numbers of lines at which most words of the recording are found:
+/// small letters are guessed, and large signs are taken apart.
+const LINES: [u32; 2] = [720, 1440];
 /// Names a further recording in English.
 const FURTHER: &str = "MILLET_BENCH_LECTURE";
 
@@ -48,42 +49,49 @@ pub fn run() {
 
 fn measure(name: &str, source: &Path, language: &str) {
     let made = Prepared::make(source, &[]);
-    let stills = &made.timeline.stills;
-    let renditions = made.timeline.renditions.iter();
-    let rungs: Vec<_> = renditions
-        .filter(|rendition| rendition.kind == Kind::Stills)
-        .map(|rung| (rung, made.joined(rung)))
-        .collect();
-    let lines = rungs.first().expect("a lecture has stills").0.height;
-    let smaller = format!("scale=-2:{lines}:flags=area,");
-    let [mut index, mut sized, mut clear] = <[Tally; 3]>::default();
-    let hardly_coded = made.file("clear.mp4");
-    ffmpeg(
-        source,
-        "-c:v libx264 -preset veryfast -crf 12",
-        &hardly_coded,
-    );
-    let mut shown: Vec<Tally> = rungs.iter().map(|_| Tally::default()).collect();
-    for (number, still) in stills.iter().enumerate() {
-        let words = read(source, &at(still.at_ms), language);
-        index.add(&words, &read(&made.file(&still.file), "", language));
-        let next = stills.get(number + 1).map(|next| next.at_ms);
-        let until_ms = next.unwrap_or(made.timeline.duration_ms);
-        // By then everything has been written on the slide.
-        let last = at(until_ms.saturating_sub(1_500).max(still.at_ms));
-        let words = read(source, &last, language);
-        sized.add(&words, &read(source, &format!("{last}{smaller}"), language));
-        clear.add(&words, &read(&hardly_coded, &last, language));
-        for ((_, coded), shown) in rungs.iter().zip(&mut shown) {
-            shown.add(&words, &read(coded, &last, language));
-        }
+    let ends = ends(&made.timeline);
+    let reader = Reader::for_recording(source, language, &ends);
+    let stills = made.timeline.stills.iter();
+    let mut index = Tally::default();
+    for still in stills {
+        let words = reader.read(source, &at(still.at_ms));
+        index.add(&words, &reader.read(&made.file(&still.file), ""));
     }
     index.print(&format!("{name}, pictures of the index"));
-    for ((rung, _), shown) in rungs.iter().zip(&shown) {
-        shown.print(&format!("{name}, {}", rung.id));
+    let slides: Vec<(String, Words)> = ends
+        .into_iter()
+        .map(|end| (end.clone(), reader.read(source, &end)))
+        .collect();
+    let tally = |file: &Path, further: &str| {
+        let mut tally = Tally::default();
+        for (end, words) in &slides {
+            tally.add(words, &reader.read(file, &format!("{end}{further}")));
+        }
+        tally
+    };
+    let renditions = made.timeline.renditions.iter();
+    let mut sizes = BTreeSet::new();
+    for rung in renditions.filter(|rendition| rendition.kind == Kind::Stills) {
+        sizes.insert(rung.height);
+        tally(&made.joined(rung), "").print(&format!("{name}, {}", rung.id));
     }
-    sized.print(&format!("{name}, {lines} lines but not coded"));
-    clear.print(&format!("{name}, all lines and hardly coded"));
+    for lines in sizes {
+        let smaller = format!("scale=-2:{lines}:flags=area,");
+        tally(source, &smaller).print(&format!("{name}, {lines} lines but not coded"));
+    }
+    let hardly_coded = made.file("clear.mp4");
+    let clear = "-c:v libx264 -preset veryfast -crf 12";
+    ffmpeg(source, clear, &hardly_coded);
+    tally(&hardly_coded, "").print(&format!("{name}, all lines and hardly coded"));
+}
+
+/// Filters for the end of each slide: by then everything has been written on it.
+fn ends(timeline: &Timeline) -> Vec<String> {
+    let begins = timeline.stills.iter().map(|still| still.at_ms);
+    let next = begins.clone().skip(1).chain([timeline.duration_ms]);
+    let ends = begins.zip(next);
+    ends.map(|(begin, next)| at(next.saturating_sub(1_500).max(begin)))
+        .collect()
 }
 
 /// Words of the source, and those of them that were found.
@@ -119,26 +127,48 @@ fn at(ms: u64) -> String {
     format!("tpad=stop_mode=clone:stop_duration=60,fps=1:start_time={seconds}:round=up,")
 }
 
-/// Reads the first picture behind a filter.
-fn read(file: &Path, filter: &str, language: &str) -> Words {
-    let folder = tempfile::tempdir().unwrap();
-    let picture = folder.path().join("picture.png");
-    let filter = format!("{filter}scale=-2:{LINES}:flags=lanczos");
-    let mut shot = Command::new("ffmpeg");
-    shot.args(["-nostdin", "-v", "error", "-y", "-i"]).arg(file);
-    output(
-        shot.args(["-an", "-vf", &filter, "-frames:v", "1"])
-            .arg(&picture),
-    );
-    let mut reader = Command::new("tesseract");
-    reader
-        .arg(&picture)
-        .args(["-", "-l", language, "--dpi", "150"]);
-    let run = reader
-        .output()
-        .unwrap_or_else(|error| panic!("{reader:?}: {error}; run `make bench`"));
-    assert!(run.status.success(), "{reader:?}");
-    words(&String::from_utf8_lossy(&run.stdout))
+/// Who reads pictures.
+struct Reader<'a> {
+    language: &'a str,
+    lines: u32,
+}
+
+impl<'a> Reader<'a> {
+    /// One who finds most in what is seen behind these filters.
+    fn for_recording(source: &Path, language: &'a str, filters: &[String]) -> Self {
+        let readers = LINES.map(|lines| Self { language, lines });
+        let found = |reader: &Self| -> usize {
+            let all = filters.iter().map(|filter| reader.read(source, filter));
+            all.map(|words| words.values().sum::<usize>()).sum()
+        };
+        let [small, large] = readers;
+        match found(&large) > found(&small) {
+            true => large,
+            false => small,
+        }
+    }
+
+    /// Reads the first picture behind a filter.
+    fn read(&self, file: &Path, filter: &str) -> Words {
+        let folder = tempfile::tempdir().unwrap();
+        let picture = folder.path().join("picture.png");
+        let filter = format!("{filter}scale=-2:{}:flags=lanczos", self.lines);
+        let mut shot = Command::new("ffmpeg");
+        shot.args(["-nostdin", "-v", "error", "-y", "-i"]).arg(file);
+        output(
+            shot.args(["-an", "-vf", &filter, "-frames:v", "1"])
+                .arg(&picture),
+        );
+        let mut reader = Command::new("tesseract");
+        reader
+            .arg(&picture)
+            .args(["-", "-l", self.language, "--dpi", "150"]);
+        let run = reader
+            .output()
+            .unwrap_or_else(|error| panic!("{reader:?}: {error}; run `make bench`"));
+        assert!(run.status.success(), "{reader:?}");
+        words(&String::from_utf8_lossy(&run.stdout))
+    }
 }
 
 /// Letters and digits in a row, in small letters. Chinese has no blanks: each sign is a word.
