@@ -57,17 +57,17 @@ pub async fn append(transaction: &mut AnyConnection, entry: Entry<'_>) -> Result
     let previous: String = head.try_get("hash")?;
     let account = entry.account.map(|id| id.to_string());
     let request = RequestId::current().map(|id| id.as_str().to_owned());
-    let hash = chain(
-        &previous,
+    let row = Link {
         number,
-        entry.at,
-        account.as_deref(),
-        entry.action,
-        entry.subject_kind,
-        &entry.subject_id,
-        entry.reason,
-        request.as_deref(),
-    );
+        at: entry.at,
+        account: account.as_deref(),
+        action: entry.action,
+        subject_kind: entry.subject_kind,
+        subject_id: &entry.subject_id,
+        reason: entry.reason,
+        request_id: request.as_deref(),
+    };
+    let hash = row.hash(&previous);
     sqlx::query::<Any>(
         "insert into audit (number, recorded_at, account_id, action, subject_kind, subject_id, \
          reason, request_id, previous_hash, hash) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
@@ -119,17 +119,17 @@ pub async fn first_broken(connection: &mut AnyConnection) -> Result<Option<i64>,
         for row in rows {
             let number: i64 = row.try_get("number")?;
             let hash: String = row.try_get("hash")?;
-            let expected = chain(
-                &previous,
+            let expected = Link {
                 number,
-                Timestamp(row.try_get("recorded_at")?),
-                row.try_get::<Option<String>, _>("account_id")?.as_deref(),
-                &row.try_get::<String, _>("action")?,
-                &row.try_get::<String, _>("subject_kind")?,
-                &row.try_get::<String, _>("subject_id")?,
-                row.try_get::<Option<String>, _>("reason")?.as_deref(),
-                row.try_get::<Option<String>, _>("request_id")?.as_deref(),
-            );
+                at: Timestamp(row.try_get("recorded_at")?),
+                account: row.try_get::<Option<String>, _>("account_id")?.as_deref(),
+                action: &row.try_get::<String, _>("action")?,
+                subject_kind: &row.try_get::<String, _>("subject_kind")?,
+                subject_id: &row.try_get::<String, _>("subject_id")?,
+                reason: row.try_get::<Option<String>, _>("reason")?.as_deref(),
+                request_id: row.try_get::<Option<String>, _>("request_id")?.as_deref(),
+            }
+            .hash(&previous);
             let fits_head = number != head || hash == head_hash;
             if number != last + 1 || hash != expected || !fits_head {
                 return Ok(Some(last + 1));
@@ -140,38 +140,41 @@ pub async fn first_broken(connection: &mut AnyConnection) -> Result<Option<i64>,
     }
 }
 
-/// SHA-256 over the previous hash and every field, each with its length before it so that no two
-/// different rows read the same.
-#[allow(clippy::too_many_arguments, reason = "a row's fields, each once")]
-fn chain(
-    previous: &str,
+/// A row as it is hashed.
+struct Link<'a> {
     number: i64,
     at: Timestamp,
-    account: Option<&str>,
-    action: &str,
-    subject_kind: &str,
-    subject_id: &str,
-    reason: Option<&str>,
-    request_id: Option<&str>,
-) -> String {
-    let mut hasher = Sha256::new();
-    let (number, at) = (number.to_string(), at.0.to_string());
-    let fields = [
-        previous,
-        &number,
-        &at,
-        account.unwrap_or(""),
-        action,
-        subject_kind,
-        subject_id,
-        reason.unwrap_or(""),
-        request_id.unwrap_or(""),
-    ];
-    for field in fields {
-        hasher.update(field.len().to_be_bytes());
-        hasher.update(field);
+    account: Option<&'a str>,
+    action: &'a str,
+    subject_kind: &'a str,
+    subject_id: &'a str,
+    reason: Option<&'a str>,
+    request_id: Option<&'a str>,
+}
+
+impl Link<'_> {
+    /// SHA-256 over the previous hash and every field, each with its length before it so that no two
+    /// different rows read the same.
+    fn hash(&self, previous: &str) -> String {
+        let mut hasher = Sha256::new();
+        let (number, at) = (self.number.to_string(), self.at.0.to_string());
+        let fields = [
+            previous,
+            &number,
+            &at,
+            self.account.unwrap_or(""),
+            self.action,
+            self.subject_kind,
+            self.subject_id,
+            self.reason.unwrap_or(""),
+            self.request_id.unwrap_or(""),
+        ];
+        for field in fields {
+            hasher.update(field.len().to_be_bytes());
+            hasher.update(field);
+        }
+        hex::encode(hasher.finalize())
     }
-    hex::encode(hasher.finalize())
 }
 
 #[cfg(test)]

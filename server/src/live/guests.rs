@@ -1,9 +1,7 @@
 //! Joining by class code: people of the school, and guests without an account.
 
-use std::sync::Arc;
-
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Redirect, Response};
 use axum_extra::extract::cookie::CookieJar;
 use millet_web::pages::live as pages;
@@ -14,13 +12,13 @@ use super::room::limits::{MOST_PEOPLE, MOST_WAITING};
 use super::routes::class_path;
 use super::{participants, store};
 use crate::clock::Clock;
-use crate::config::Config;
 use crate::db::Db;
 use crate::error::Error;
 use crate::form::{Form, Query};
 use crate::people::limit::{CameFrom, SignInLimit};
+use crate::people::newcomer::Newcomer;
 use crate::people::view::View;
-use crate::people::{SignedIn, accounts, routes as people};
+use crate::people::{SignedIn, accounts};
 
 /// Guests of one class, those who left and those who wait included.
 const MOST_GUESTS: i64 = (MOST_PEOPLE + MOST_WAITING) as i64;
@@ -56,15 +54,13 @@ pub async fn join_page(view: View, Query(given): Query<Given>) -> Result<Respons
 ///
 /// # Errors
 /// [`Error::TooMany`], [`Error::Invalid`] for a name that cannot be shown, or when the database fails.
-#[allow(clippy::too_many_arguments, reason = "each is one part of the state")]
 pub async fn join(
     view: View,
     State(db): State<Db>,
     State(clock): State<Clock>,
-    State(config): State<Arc<Config>>,
     State(limit): State<SignInLimit>,
     from: CameFrom,
-    headers: HeaderMap,
+    newcomer: Newcomer,
     Form(form): Form<JoinForm>,
 ) -> Result<Response, Error> {
     limit.check_address(from)?;
@@ -106,7 +102,7 @@ pub async fn join(
         Some(account) => (account, None),
         None => {
             let account = accounts::create_guest(&mut *tx, &form.name, now).await?;
-            let cookie = people::begin(&mut *tx, account, &headers, &config, now).await?;
+            let cookie = newcomer.begin(&mut *tx, account).await?;
             (account, Some(cookie))
         }
     };

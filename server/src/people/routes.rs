@@ -1,26 +1,23 @@
 //! Signing in and out, by password and by card.
 
-use std::sync::Arc;
-
 use axum::extract::{Path, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse as _, Redirect, Response};
 use axum_extra::extract::cookie::{Cookie, CookieJar};
 use millet_web::pages::people as pages;
 use serde::Deserialize;
 
 use super::limit::{CameFrom, SignInLimit};
+use super::newcomer::Newcomer;
 use super::password::Passwords;
 use super::session::{self, Token};
 use super::view::{View, done};
 use super::{SignedIn, Visitor, accounts, cards};
 use crate::audit::{self, Entry};
-use crate::clock::{Clock, Timestamp};
-use crate::config::Config;
+use crate::clock::Clock;
 use crate::db::Db;
 use crate::error::Error;
 use crate::form::{Form, Query};
-use crate::id::AccountId;
 
 /// Where people go who did not say where.
 const HOME: &str = "/learning";
@@ -64,16 +61,13 @@ pub async fn sign_in_page(view: View, Query(query): Query<Next>) -> Result<Respo
 ///
 /// # Errors
 /// When a store fails.
-#[allow(clippy::too_many_arguments, reason = "each is one part of the state")]
 pub async fn sign_in(
     view: View,
     State(db): State<Db>,
-    State(clock): State<Clock>,
-    State(config): State<Arc<Config>>,
     State(passwords): State<Passwords>,
     State(limit): State<SignInLimit>,
     from: CameFrom,
-    headers: HeaderMap,
+    newcomer: Newcomer,
     Form(form): Form<SignInForm>,
 ) -> Result<Response, Error> {
     let refused = |status, refusal: &str| {
@@ -103,33 +97,13 @@ pub async fn sign_in(
         return refused(StatusCode::UNAUTHORIZED, "sign-in-refused");
     };
     let mut transaction = db.write().await?;
-    let cookie = begin(&mut transaction, account.id, &headers, &config, clock.now()).await?;
+    let cookie = newcomer.begin(&mut transaction, account.id).await?;
     transaction.commit().await?;
     Ok((
         CookieJar::new().add(cookie),
         Redirect::to(&local(&form.next)),
     )
         .into_response())
-}
-
-/// Begins a session and makes its cookie.
-///
-/// # Errors
-/// When the database fails.
-pub async fn begin(
-    transaction: &mut sqlx::AnyConnection,
-    account: AccountId,
-    headers: &HeaderMap,
-    config: &Config,
-    now: Timestamp,
-) -> Result<Cookie<'static>, Error> {
-    let token = session::begin(&mut *transaction, account, device(headers), now).await?;
-    audit::append(
-        transaction,
-        Entry::about_self(account, "session.begun", now),
-    )
-    .await?;
-    Ok(session::cookie(&token, config.is_secure()))
 }
 
 /// `POST /sign-out`
@@ -196,22 +170,19 @@ pub async fn card_page(
 ///
 /// # Errors
 /// [`Error::CardRefused`] for a card that does not work.
-#[allow(clippy::too_many_arguments, reason = "each is one part of the state")]
 pub async fn take_card(
     State(db): State<Db>,
     State(clock): State<Clock>,
-    State(config): State<Arc<Config>>,
     State(limit): State<SignInLimit>,
     from: CameFrom,
-    headers: HeaderMap,
+    newcomer: Newcomer,
     Path(token): Path<String>,
 ) -> Result<Response, Error> {
     limit.check(&token, from)?;
     let token = Token::received(&token).ok_or(Error::CardRefused)?;
-    let now = clock.now();
     let mut transaction = db.write().await?;
-    let account = cards::take(&mut transaction, &token, now).await?;
-    let cookie = begin(&mut transaction, account, &headers, &config, now).await?;
+    let account = cards::take(&mut transaction, &token, clock.now()).await?;
+    let cookie = newcomer.begin(&mut transaction, account).await?;
     transaction.commit().await?;
     Ok((CookieJar::new().add(cookie), Redirect::to(HOME)).into_response())
 }
@@ -224,26 +195,6 @@ pub(super) fn local(next: &str) -> String {
     } else {
         HOME.to_owned()
     }
-}
-
-/// A few words by which people tell their devices apart; never the whole header.
-fn device(headers: &HeaderMap) -> &'static str {
-    let agent = headers
-        .get(header::USER_AGENT)
-        .and_then(|agent| agent.to_str().ok())
-        .unwrap_or("");
-    let known = [
-        ("Android", "Android"),
-        ("iPhone", "iPhone"),
-        ("iPad", "iPad"),
-        ("Windows", "Windows"),
-        ("Mac OS", "Mac"),
-        ("Linux", "Linux"),
-    ];
-    known
-        .into_iter()
-        .find(|(part, _)| agent.contains(part))
-        .map_or("–", |(_, words)| words)
 }
 
 #[cfg(test)]
