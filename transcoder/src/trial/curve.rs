@@ -1,5 +1,7 @@
 //! Rate and quality of one rung as functions of the rate factor, from very few points.
 
+use std::ops::RangeInclusive;
+
 use millet_manifest::Kind;
 
 use crate::ladder::{Codec, Rung, Tune};
@@ -42,16 +44,18 @@ fn usual(rung: &Rung) -> (f64, f64) {
     }
 }
 
-/// The highest rate factor. The less there is to see on a slide, the less its likeness says of the few letters
-/// that there are and of the colour of their ground: it costs little to code them as well as those of
-/// a full slide.
-fn highest(rung: &Rung) -> u32 {
+/// The rate factors that are worth a trial. The less there is to see on a slide, the less its likeness says of
+/// the few letters that there are and of the colour of their ground: it costs little to code them as well
+/// as those of a full slide. A still that takes more than its share leaves the next one in the same trial
+/// without bits.
+fn range(rung: &Rung) -> RangeInclusive<u32> {
     match (rung.tune, rung.codec, rung.kind) {
-        (Tune::Screen, Codec::H264, Kind::Stills) => 47,
-        (Tune::Screen, Codec::H264, _) => 44,
-        (Tune::Screen, Codec::Av1, Kind::Stills) => 61,
-        (Tune::Screen, Codec::Av1, _) => 55,
-        (Tune::Camera, codec, _) => codec.highest_crf(),
+        (Tune::Screen, Codec::H264, Kind::Stills) => 40..=47,
+        (Tune::Screen, Codec::H264, _) => 20..=44,
+        (Tune::Screen, Codec::Av1, Kind::Stills) => 24..=61,
+        (Tune::Screen, Codec::Av1, _) => 24..=55,
+        (Tune::Camera, Codec::H264, _) => 20..=rung.codec.highest_crf(),
+        (Tune::Camera, Codec::Av1, _) => 24..=rung.codec.highest_crf(),
     }
 }
 
@@ -60,8 +64,7 @@ fn highest(rung: &Rung) -> u32 {
 pub(super) struct Curve {
     points: Vec<Point>,
     first: u32,
-    lowest: u32,
-    highest: u32,
+    range: RangeInclusive<u32>,
     target: f64,
     most_bps: f64,
     average_bps: f64,
@@ -70,15 +73,10 @@ pub(super) struct Curve {
 
 impl Curve {
     pub(super) fn new(rung: &Rung) -> Self {
-        let lowest = match rung.codec {
-            Codec::H264 => 20,
-            Codec::Av1 => 24,
-        };
         Self {
             points: Vec::new(),
             first: rung.crf,
-            lowest,
-            highest: highest(rung),
+            range: range(rung),
             target: decibel(f64::from(rung.target) / 10_000.0),
             most_bps: f64::from(rung.most_bps),
             average_bps: f64::from(rung.average_bps),
@@ -110,7 +108,7 @@ impl Curve {
             over(last.average_bps, self.average_bps).max(over(last.peak_bps, self.most_bps));
         // The highest that reaches the target, and the lowest under the caps, if that is higher.
         let wanted = enough.floor().max(cheap.ceil());
-        let wanted = wanted.clamp(f64::from(self.lowest), f64::from(self.highest));
+        let wanted = wanted.clamp(f64::from(*self.range.start()), f64::from(*self.range.end()));
         #[allow(
             clippy::cast_possible_truncation,
             clippy::cast_sign_loss,
