@@ -105,9 +105,6 @@ impl Rung {
 /// Lines of the shorter side, from the smallest. Text wants lines more than anything.
 const SCREEN_LINES: [u32; 2] = [480, 720];
 const CAMERA_LINES: [u32; 3] = [240, 360, 480];
-/// Of slides without movement, where the recording has them: at fewer, small print cannot be read
-/// once it is coded.
-const SLIDE_LINES: u32 = 540;
 /// No picture is wider or higher than this.
 const LONGEST_SIDE: u32 = 1280;
 /// Most frames in 1000 seconds: of a screen, and of a camera. Half a camera's rate would halve what
@@ -148,13 +145,12 @@ pub(crate) fn ladder(shape: Shape) -> Vec<Rung> {
     let mut rungs = Vec::new();
     // Chinese signs that were drawn for so many lines are hard to read at three quarters of them; and where
     // they keep them, equal signs are equal, and AV1 copies them.
-    let slide_lines = largest.max(SLIDE_LINES);
+    let still_lines = match screen {
+        true => largest,
+        false => lines.first().copied().unwrap_or(short),
+    };
     for codec in [Codec::H264, Codec::Av1] {
-        let still_lines = match screen && short >= slide_lines {
-            true => Some(slide_lines),
-            false => lines.first().copied(),
-        };
-        rungs.extend(still_lines.map(|lines| stills(shape, codec, lines)));
+        rungs.push(stills(shape, codec, still_lines));
         // In AV1 the same slide costs as many bytes at fewer lines.
         let videos = lines
             .iter()

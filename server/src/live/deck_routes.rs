@@ -1,7 +1,5 @@
 //! Uploading slides to a class, and their pictures.
 
-use std::sync::Arc;
-
 use axum::extract::multipart::MultipartError;
 use axum::extract::{FromRef, FromRequestParts, Multipart, State};
 use axum::http::header;
@@ -16,7 +14,6 @@ use super::room::limits::MOST_DECK_PAGES;
 use super::rooms::LiveRooms;
 use super::routes::class_path;
 use crate::clock::Clock;
-use crate::config::Config;
 use crate::db::Db;
 use crate::error::Error;
 use crate::form::Query;
@@ -29,13 +26,11 @@ use crate::people::access::path_id;
 /// # Errors
 /// [`Error::TooLarge`], [`Error::UnsupportedType`], [`Error::Invalid`], [`Error::Conflict`] when the
 /// class is over or has enough slides.
-#[allow(clippy::too_many_arguments, reason = "each is one part of the state")]
 pub async fn add(
     proof: InClass<Leader>,
     State(db): State<Db>,
     State(clock): State<Clock>,
     State(objects): State<Objects>,
-    State(config): State<Arc<Config>>,
     State(decks): State<Decks>,
     State(rooms): State<LiveRooms>,
     mut form: Multipart,
@@ -64,8 +59,7 @@ pub async fn add(
             });
         }
     }
-    let folder = tempfile::tempdir_in(&config.data)?;
-    let pages = decks.draw(folder.path(), files).await?;
+    let pages = decks.draw(files).await?;
     let mut transaction = db.write().await?;
     let deck = decks::store(
         &mut transaction,

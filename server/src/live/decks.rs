@@ -60,14 +60,7 @@ struct Size {
 #[derive(Clone, Debug)]
 pub struct Decks {
     at_once: Arc<Semaphore>,
-}
-
-impl Default for Decks {
-    fn default() -> Self {
-        Self {
-            at_once: Arc::new(Semaphore::new(1)),
-        }
-    }
+    folder: Arc<Path>,
 }
 
 /// A page in its two sizes, as WebP.
@@ -80,16 +73,28 @@ pub struct Page {
 }
 
 impl Decks {
-    /// Draws one PDF, or one page for each picture. `folder` is empty and the caller's to remove.
+    /// What is needed while slides are drawn lies in `folder`, and is removed afterwards.
+    #[must_use]
+    pub fn new(folder: &Path) -> Self {
+        Self {
+            at_once: Arc::new(Semaphore::new(1)),
+            folder: folder.into(),
+        }
+    }
+
+    /// Draws one PDF, or one page for each picture.
     ///
     /// # Errors
     /// [`Error::UnsupportedType`], or [`Error::Invalid`] for what cannot be drawn or has too many pages.
-    pub async fn draw(&self, folder: &Path, files: Vec<Bytes>) -> Result<Vec<Page>, Error> {
+    pub async fn draw(&self, files: Vec<Bytes>) -> Result<Vec<Page>, Error> {
         let permit = self.at_once.acquire().await;
         let _permit = permit.map_err(|error| Error::Internal(error.to_string()))?;
         let pictures = match files.as_slice() {
             [] => return Err(invalid("file", "required")),
-            [pdf] if pdf.starts_with(b"%PDF-") => pdf_pages(folder, pdf).await?,
+            [pdf] if pdf.starts_with(b"%PDF-") => {
+                let own = tempfile::tempdir_in(&self.folder)?;
+                pdf_pages(own.path(), pdf).await?
+            }
             _ => files,
         };
         if pictures.len() > MOST_DECK_PAGES {
@@ -363,15 +368,14 @@ mod tests {
 
     #[tokio::test]
     async fn a_pdf_is_drawn_page_by_page_and_too_many_are_refused() {
-        let decks = Decks::default();
         let folder = tempfile::tempdir().unwrap();
-        let pages = decks.draw(folder.path(), vec![pdf(11)]).await.unwrap();
+        let decks = Decks::new(folder.path());
+        let pages = decks.draw(vec![pdf(11)]).await.unwrap();
         assert_eq!(pages.len(), 11);
         let first = image::load_from_memory(&pages[0].large).unwrap();
         assert_eq!((first.width(), first.height()), (1280, 720));
 
-        let folder = tempfile::tempdir().unwrap();
-        let many = decks.draw(folder.path(), vec![pdf(101)]).await;
+        let many = decks.draw(vec![pdf(101)]).await;
         assert!(matches!(
             many,
             Err(Error::Invalid {
@@ -379,12 +383,12 @@ mod tests {
                 ..
             })
         ));
-        let folder = tempfile::tempdir().unwrap();
         let broken = Bytes::from_static(b"%PDF-1.4 nothing");
-        let refused = decks.draw(folder.path(), vec![broken]).await;
+        let refused = decks.draw(vec![broken]).await;
         assert!(matches!(
             refused,
             Err(Error::Invalid { reason: "deck", .. })
         ));
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
     }
 }

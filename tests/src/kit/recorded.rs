@@ -43,8 +43,8 @@ impl Recorded {
         let class = Class::schedule(village).await;
         let objects = Objects::open(storage.objects()).await.unwrap();
         let timeline = copy(&objects, lecture.timeline, class.timeline).await;
-        let pages = Decks::default()
-            .draw(storage.folder(), slides(storage))
+        let pages = Decks::new(storage.folder())
+            .draw(slides(storage))
             .await
             .unwrap();
         let now = Village::now();

@@ -33,15 +33,15 @@ pub(super) fn open(rung: &Rung, crf: u32) -> Result<encoder::video::Encoder, Err
             // At these rates sharpness that is only pretended costs more than it gives.
             own.push_str(":psy=0:aq-mode=2");
         }
-        (_, tune) => {
+        (kind, tune) => {
             // Pictures far apart have nothing between them.
             own.push_str(":bframes=0");
             if tune == Tune::Screen {
                 options.set("tune", "animation");
-            }
-            if rung.kind == Kind::Stills && tune == Tune::Screen {
-                // Letters are read at fewer bits when a block of them counts as much as any other.
-                own.push_str(":psy=0:aq-mode=0");
+                if kind == Kind::Stills {
+                    // Letters are read at fewer bits when a block of them counts as much as any other.
+                    own.push_str(":psy=0:aq-mode=0");
+                }
             }
         }
     }

@@ -226,6 +226,21 @@ mod tests {
     }
 
     #[test]
+    fn a_slide_that_is_easily_alike_keeps_its_letters_clear() {
+        let screen = Rung {
+            tune: Tune::Screen,
+            target: 3_000,
+            ..rung(1_000_000)
+        };
+        assert_eq!(settle(&screen).crf, 44);
+        let camera = Rung {
+            tune: Tune::Camera,
+            ..screen
+        };
+        assert_eq!(settle(&camera).crf, 51);
+    }
+
+    #[test]
     fn a_later_limit_is_kept() {
         let mut curve = Curve::new(&rung(1_000_000));
         while let Some(crf) = curve.next() {

@@ -50,7 +50,7 @@ pub fn run() {
 fn measure(name: &str, source: &Path, language: &str) {
     let made = Prepared::make(source, &[]);
     let ends = ends(&made.timeline);
-    let reader = Reader::for_recording(source, language, &ends);
+    let (reader, slides) = Reader::for_recording(source, language, &ends);
     let stills = made.timeline.stills.iter();
     let mut index = Tally::default();
     for still in stills {
@@ -58,13 +58,9 @@ fn measure(name: &str, source: &Path, language: &str) {
         index.add(&words, &reader.read(&made.file(&still.file), ""));
     }
     index.print(&format!("{name}, pictures of the index"));
-    let slides: Vec<(String, Words)> = ends
-        .into_iter()
-        .map(|end| (end.clone(), reader.read(source, &end)))
-        .collect();
     let tally = |file: &Path, further: &str| {
         let mut tally = Tally::default();
-        for (end, words) in &slides {
+        for (end, words) in ends.iter().zip(&slides) {
             tally.add(words, &reader.read(file, &format!("{end}{further}")));
         }
         tally
@@ -134,15 +130,16 @@ struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    /// One who finds most in what is seen behind these filters.
-    fn for_recording(source: &Path, language: &'a str, filters: &[String]) -> Self {
-        let readers = LINES.map(|lines| Self { language, lines });
-        let found = |reader: &Self| -> usize {
-            let all = filters.iter().map(|filter| reader.read(source, filter));
-            all.map(|words| words.values().sum::<usize>()).sum()
-        };
-        let [small, large] = readers;
-        match found(&large) > found(&small) {
+    /// One who finds most in what is seen behind these filters, and what that is.
+    fn for_recording(source: &Path, language: &'a str, filters: &[String]) -> (Self, Vec<Words>) {
+        let [small, large] = LINES.map(|lines| {
+            let reader = Self { language, lines };
+            let read = filters.iter().map(|filter| reader.read(source, filter));
+            let found: Vec<Words> = read.collect();
+            (reader, found)
+        });
+        let count = |found: &[Words]| found.iter().flat_map(Words::values).sum::<usize>();
+        match count(&large.1) > count(&small.1) {
             true => large,
             false => small,
         }
