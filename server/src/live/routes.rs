@@ -132,10 +132,7 @@ pub async fn class_page(
     if before {
         return view.page(&page::lobby(&view, &proof, title, stage.word()));
     }
-    let room = match stage {
-        Stage::Open => Some(look(&rooms, &proof).await?),
-        _ => None,
-    };
+    let (proof, room) = look(&db, &rooms, proof).await?;
     if room.as_ref().is_some_and(|room| room.waiting) {
         let page = view.page(&page::lobby(&view, &proof, title, "waiting"))?;
         return Ok(([AGAIN], page).into_response());
@@ -143,9 +140,25 @@ pub async fn class_page(
     show(&view, &db, &proof, title, room, String::new()).await
 }
 
-/// The room as somebody sees it; a guest who waits is announced to the leaders by it.
-async fn look(rooms: &LiveRooms, proof: &InClass<Invited>) -> Result<Snapshot, Error> {
-    rooms.look(proof).await
+/// The room of an open class as somebody sees it; a guest who waits is announced to the leaders by
+/// it. A class that was closed since it was proved comes back as it is now, without a room.
+pub(super) async fn look(
+    db: &Db,
+    rooms: &LiveRooms,
+    proof: InClass<Invited>,
+) -> Result<(InClass<Invited>, Option<Snapshot>), Error> {
+    if proof.row().stage() != Stage::Open {
+        return Ok((proof, None));
+    }
+    match rooms.look(&proof).await {
+        Ok(room) => Ok((proof, Some(room))),
+        Err(Error::Conflict("class-closed")) => {
+            let mut connection = db.read().await?;
+            let now = InClass::prove(&mut connection, proof.account(), proof.class()).await?;
+            Ok((now, None))
+        }
+        Err(other) => Err(other),
+    }
 }
 
 async fn show(
@@ -269,11 +282,7 @@ pub async fn add_key(
     let token = keys::issue(&mut transaction, &proof, clock.now()).await?;
     let title = course_title(&mut transaction, proof.row().course_id).await?;
     transaction.commit().await?;
-    let proof = proof.invited();
-    let room = match proof.row().stage() {
-        Stage::Open => Some(look(&rooms, &proof).await?),
-        _ => None,
-    };
+    let (proof, room) = look(&db, &rooms, proof.invited()).await?;
     show(&view, &db, &proof, title, room, token.reveal().to_owned()).await
 }
 

@@ -12,7 +12,7 @@ use super::room::told::Happened;
 use super::schedule::{Repeats, When};
 use super::store::Stage;
 use super::testing::{START, World, new_class};
-use super::{attendance, keys, participants, planning, remind, store};
+use super::{attendance, keys, participants, planning, remind, routes, store};
 use crate::clock::Timestamp;
 use crate::completion::Completion;
 use crate::courses::{outline, publish, store as courses, testing as people};
@@ -368,8 +368,9 @@ async fn an_end_that_was_cut_off_goes_on_at_the_next_start() {
             .unwrap();
         tx.commit().await.unwrap();
         drop(rooms);
-        let rooms = world.rooms().await;
         let proof = world.prove::<Invited>(world.host).await.unwrap();
+        assert_eq!(proof.row().stage(), Stage::Open);
+        let rooms = world.rooms().await;
         let deadline = std::time::Instant::now() + SOON;
         while world.row().await.stage() != Stage::Ended {
             assert!(std::time::Instant::now() < deadline, "it never ended");
@@ -379,6 +380,10 @@ async fn an_end_that_was_cut_off_goes_on_at_the_next_start() {
             rooms.look(&proof).await,
             Err(Error::Conflict("class-closed"))
         ));
+        // Who asked for the page while it was still open is shown that it is over.
+        let (proof, room) = routes::look(&db, &rooms, proof).await.unwrap();
+        assert_eq!(proof.row().stage(), Stage::Ended);
+        assert!(room.is_none());
     }
 }
 
