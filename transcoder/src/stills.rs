@@ -11,9 +11,11 @@ use millet_manifest::{Content, FileRef, Still};
 use crate::error::{Error, libav};
 use crate::picture::{Picture, Thumb};
 
-/// Most lines of a poster, and of a picture of the index: that one is read.
+/// Most lines of a poster.
 const POSTER_LINES: u32 = 360;
-const INDEX_LINES: u32 = 480;
+/// Most lines of a picture of the index: of the small signs that it is read by, more lines in coarser steps
+/// leave more than fewer lines in finer ones.
+const INDEX_LINES: u32 = 720;
 /// A picture of which less changed is the one before, thousandths.
 const SAME_PERMILLE: u32 = 5;
 /// Most pictures; when there are more, every second goes.
@@ -25,6 +27,8 @@ const POSTER_WITHIN_MS: i64 = 15_000;
 pub(crate) struct Stills {
     folder: PathBuf,
     least_ms: i64,
+    /// Of WebP, per cent.
+    quality: &'static str,
     taken: Vec<Still>,
     last: Option<Arc<Thumb>>,
     number: usize,
@@ -36,13 +40,14 @@ impl Stills {
     /// Pictures go into `stills` below the output folder.
     pub(crate) fn new(output: &Path, content: Content) -> Result<Self, Error> {
         std::fs::create_dir_all(output.join("stills"))?;
+        let (least_ms, quality) = match content {
+            Content::Lecture => (4_000, "20"),
+            _ => (15_000, "45"),
+        };
         Ok(Self {
             folder: output.to_owned(),
-            least_ms: if content == Content::Lecture {
-                4_000
-            } else {
-                15_000
-            },
+            least_ms,
+            quality,
             taken: Vec::new(),
             last: None,
             number: 0,
@@ -77,7 +82,7 @@ impl Stills {
             return Ok(());
         }
         self.last = Some(thumb.clone());
-        let (webp, width, height) = webp(picture)?;
+        let (webp, width, height) = webp(picture, self.quality)?;
         let file = format!("stills/{:04}.webp", self.number);
         self.number += 1;
         std::fs::write(self.folder.join(&file), &webp)?;
@@ -122,11 +127,11 @@ pub(crate) fn jpeg(picture: &Picture) -> Result<Vec<u8>, Error> {
 }
 
 /// The picture as lossy WebP (RFC 9649), with its size.
-fn webp(picture: &Picture) -> Result<(Vec<u8>, u32, u32), Error> {
+fn webp(picture: &Picture, quality: &str) -> Result<(Vec<u8>, u32, u32), Error> {
     let frame = scaled(picture, INDEX_LINES, Pixel::YUV420P)?;
     let mut options = Dictionary::new();
     options.set("preset", "text");
-    options.set("quality", "45");
+    options.set("quality", quality);
     options.set("compression_level", "6");
     let bytes = alone("libwebp", &frame, options)?;
     Ok((bytes, frame.width(), frame.height()))
