@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use indicatif::{HumanDuration, ProgressBar, ProgressStyle};
 use millet_manifest::{Progress, Stage};
 
-/// A line at most this often.
+/// A line at most this often, unless something else is done now.
 const EVERY: Duration = Duration::from_millis(500);
 
 /// How the bar looks.
@@ -23,7 +23,7 @@ pub struct Report {
 
 #[derive(Default)]
 struct State {
-    written: Option<Instant>,
+    written: Option<(Stage, Instant)>,
     permille: u32,
 }
 
@@ -42,12 +42,13 @@ impl Report {
     pub fn step(&self, stage: Stage, permille: u32) {
         let permille = permille.min(1000);
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        let due = state.written.is_none_or(|at| at.elapsed() >= EVERY);
+        let waits = |(last, at): (Stage, Instant)| last == stage && at.elapsed() < EVERY;
+        let due = !state.written.is_some_and(waits);
         if permille < state.permille || !due {
             return;
         }
         state.permille = permille;
-        state.written = Some(Instant::now());
+        state.written = Some((stage, Instant::now()));
         let elapsed = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
         let left_ms = (permille >= 50)
             .then(|| elapsed.saturating_mul(u64::from(1000 - permille)) / u64::from(permille));

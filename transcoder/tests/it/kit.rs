@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
-use millet_manifest::{BadInput, Kind, Progress, Rendition, TIMELINE_FILE, Timeline};
+use millet_manifest::{BadInput, Kind, Progress, Rendition, Stage, TIMELINE_FILE, Timeline};
 
 /// Moving pictures and a tone: three seconds of a small camera.
 pub const PICTURES: &str = "-f lavfi -i testsrc2=size=320x240:rate=15:duration=3";
@@ -91,6 +91,11 @@ impl Bench {
         assert!(run.status.success(), "{:?}: {errors}", run.status);
         let lines = progress(run);
         assert!(matches!(lines.last(), Some(Progress::Done { .. })));
+        // What is done now is told at once, however short it takes.
+        for sought in [Stage::Probe, Stage::Encode, Stage::Package] {
+            let told = |line: &Progress| matches!(line, Progress::Progress { stage, .. } if *stage == sought);
+            assert!(lines.iter().any(told), "{sought:?} in {lines:?}");
+        }
         let json = std::fs::read(self.output().join(TIMELINE_FILE)).unwrap();
         let timeline = Timeline::from_json(&json).unwrap();
         assert!(
