@@ -61,7 +61,7 @@ pub(crate) fn look(path: &Path) -> Result<Option<Look>, Error> {
         return Ok(None);
     };
     let (index, turn) = (track.index, track.turn);
-    let mut decoder = VideoDecoder::open(&source.input, track, source.start_ms)?;
+    let mut decoder = VideoDecoder::open(&source.input, track, source.start_ms, None)?;
     // Five pictures a second are enough, and are among those that others are decoded from.
     decoder.skim();
     let mut eye = Eye::new(turn);

@@ -1,5 +1,7 @@
 //! Decoders that survive damaged packets and give every frame a time of ours.
 
+use std::num::NonZero;
+
 use ffmpeg_next::codec::context::Context;
 use ffmpeg_next::format::context::Input;
 use ffmpeg_next::{Dictionary, Discard, Packet, Rational, codec, decoder, frame, threading};
@@ -24,13 +26,19 @@ pub(crate) struct VideoDecoder {
 }
 
 impl VideoDecoder {
-    pub(crate) fn open(input: &Input, track: &VideoTrack, start_ms: i64) -> Result<Self, Error> {
+    /// With so many threads; by default, as suits the machine when nothing else is to be done.
+    pub(crate) fn open(
+        input: &Input,
+        track: &VideoTrack,
+        start_ms: i64,
+        threads: Option<NonZero<usize>>,
+    ) -> Result<Self, Error> {
         let mut options = Dictionary::new();
         options.set("max_pixels", &limits::MOST_PIXELS.to_string());
         let mut context = context(input, track.index)?;
         context.set_threading(threading::Config {
             kind: threading::Type::Frame,
-            count: 0,
+            count: threads.map_or(0, NonZero::get),
             ..threading::Config::default()
         });
         let codec = decoder::find(context.id());

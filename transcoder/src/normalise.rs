@@ -135,8 +135,9 @@ impl Normaliser {
             _ => None,
         });
         let (width, height) = self.inner(shape);
+        // One thread: other cores have segments to encode meanwhile.
         steps.push(format!(
-            "scale={width}:{height}:flags=bicubic:out_range=tv,setsar=1,format=yuv420p"
+            "scale={width}:{height}:flags=bicubic:out_range=tv:threads=1,setsar=1,format=yuv420p"
         ));
         if (width, height) != (self.width, self.height) {
             steps.push(format!("pad={}:{}:-1:-1:black", self.width, self.height));

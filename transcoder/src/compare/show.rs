@@ -38,7 +38,7 @@ impl Shower {
             ));
         };
         let (index, turn) = (track.index, track.turn);
-        let decoder = VideoDecoder::open(&source.input, track, source.start_ms)?;
+        let decoder = VideoDecoder::open(&source.input, track, source.start_ms, None)?;
         Ok(Self {
             source,
             index,

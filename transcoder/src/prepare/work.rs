@@ -1,5 +1,6 @@
 //! What is being made of one recording, and how a picture goes to every rung.
 
+use std::num::NonZero;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -29,6 +30,10 @@ use crate::sounding::SoundEncoder;
 use crate::source::Source;
 use crate::stills::Stills;
 use crate::store::Store;
+
+/// One thread of so many decodes beside those that encode: the fewer share a core, the less each of them
+/// takes.
+const DECODING_PARTS: usize = 2;
 
 /// One recording on its way.
 pub(super) struct Work {
@@ -117,7 +122,10 @@ impl Work {
         if let (Some((width, height)), Some(track)) = (plan.largest(), &source.video) {
             let fastest = plan.rungs.iter().map(|rung| rung.rate_milli).max();
             let fastest = i64::from(fastest.unwrap_or(1));
-            let decoder = VideoDecoder::open(&source.input, track, source.start_ms)?;
+            let (workers, start_ms) = (asked.wishes.workers, source.start_ms);
+            let threads = NonZero::new(workers.get() / DECODING_PARTS);
+            let threads = Some(threads.unwrap_or(NonZero::<usize>::MIN));
+            let decoder = VideoDecoder::open(&source.input, track, start_ms, threads)?;
             let progress = progress.clone();
             let told = move |rung: &_, index, record: &_| progress.encoded(rung, index, record);
             pictures = Some(Pictures {
@@ -143,7 +151,7 @@ impl Work {
                         part: scope.range(),
                     },
                     store,
-                    asked.wishes.workers,
+                    workers,
                     Box::new(told),
                 )?,
                 last_ms: 0,

@@ -43,7 +43,7 @@ pub(super) fn sample(input: &Path, look: &Look, largest: &Rung) -> Result<Vec<St
         return Ok(Vec::new());
     };
     let (index, turn) = (track.index, track.turn);
-    let mut decoder = VideoDecoder::open(&source.input, track, source.start_ms)?;
+    let mut decoder = VideoDecoder::open(&source.input, track, source.start_ms, None)?;
     let bounds = match look.class {
         TitleClass::Lecture => SCREEN,
         _ => CAMERA,
