@@ -3,6 +3,7 @@
 //! Quality is VMAF v0.6.1 at 720 lines and the recording's own frame rate, scored by an `ffmpeg` with
 //! libvmaf that `.ci/install bench` gets from the package `imageio-ffmpeg`.
 
+mod machines;
 mod memory;
 mod run;
 mod score;

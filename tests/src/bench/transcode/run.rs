@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use millet_manifest::{Progress, Rendition, Stage, TIMELINE_FILE, Timeline};
+use millet_manifest::{DECIDED_PERMILLE, Progress, Rendition, TIMELINE_FILE, Timeline};
 
 use super::output;
 use crate::kit::server::program;
@@ -31,9 +31,7 @@ impl Prepared {
 
     /// The same on one core.
     pub(super) fn on_core(source: &Path, further: &[&str]) -> Self {
-        let mut command = Command::new("taskset");
-        command.args(["-c", "0"]).arg(program("millet-transcoder"));
-        Self::by(command, source, further)
+        Self::by(on_core(0), source, further)
     }
 
     fn by(mut command: Command, source: &Path, further: &[&str]) -> Self {
@@ -49,9 +47,7 @@ impl Prepared {
         let (mut decided, mut watchable, mut memory_mib) = (None, None, 0.0_f64);
         for line in BufReader::new(child.stdout.take().unwrap()).lines() {
             let line: Progress = serde_json::from_str(&line.unwrap()).unwrap();
-            let probing =
-                matches!(&line, Progress::Progress { stage, .. } if *stage == Stage::Probe);
-            if !probing {
+            if is_decided(&line) {
                 decided.get_or_insert_with(Instant::now);
             }
             if matches!(line, Progress::Watchable { .. }) {
@@ -91,6 +87,21 @@ impl Prepared {
         std::fs::write(&path, whole).unwrap();
         path
     }
+}
+
+/// The program on one core.
+pub(super) fn on_core(core: usize) -> Command {
+    let mut command = Command::new("taskset");
+    let core = core.to_string();
+    command
+        .args(["-c", &core])
+        .arg(program("millet-transcoder"));
+    command
+}
+
+/// Whether looking and trying are over, and the plan is there.
+pub(super) fn is_decided(line: &Progress) -> bool {
+    matches!(line, Progress::Progress { permille, .. } if *permille >= DECIDED_PERMILLE)
 }
 
 fn high_water(status: &str) -> Option<f64> {

@@ -9,7 +9,7 @@ use millet_manifest::{Kind, RungDecision, TitleClass};
 
 use super::run::{self, Prepared, looped};
 use super::score::Scorer;
-use super::{demo, output};
+use super::{demo, machines, output};
 
 /// Runs of which the median counts.
 const RUNS: usize = 3;
@@ -96,6 +96,13 @@ fn time(case: &Case) {
     row("one encoding worker, in parts of all", one, one / own);
     let one = median(|| on_one_core().encoding.as_secs_f64());
     row("one core, in parts of all", one, one / own);
+    let middle_ms = u64::from(case.seconds) * 500;
+    let two = median(|| machines::two(source, &case.arguments("1"), middle_ms).as_secs_f64());
+    row(
+        "two machines of a core: one in parts of them",
+        two,
+        one / two,
+    );
     let newest = Scorer::find();
     let newest = newest.as_ref().map(Scorer::program);
     for program in std::iter::once(Path::new("ffmpeg")).chain(newest) {
