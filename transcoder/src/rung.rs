@@ -11,9 +11,10 @@ use crate::letters;
 
 /// A stills rung shows a picture again only when this much changed, thousandths.
 const STILL_CHANGE_PERMILLE: u32 = 5;
-/// A segment that is over its rung's cap is made again, each time with a factor so much higher.
-const RETRY_CRF: u32 = 4;
+/// A segment that is over its rung's cap is made again so often with the factor that should do, and then with
+/// one so much higher.
 const RETRIES: u32 = 3;
+const LAST_STEPS: u32 = 4;
 
 /// Encodes, again with fewer bits if need be, until the segment is under its rung's cap.
 pub(crate) fn within(
@@ -29,9 +30,23 @@ pub(crate) fn within(
         if coded.bytes() <= most || crf >= rung.codec.highest_crf() {
             return Ok(coded);
         }
-        crf = (crf + RETRY_CRF).min(rung.codec.highest_crf());
+        crf = (crf + steps(rung, coded.bytes(), most)).min(rung.codec.highest_crf());
     }
+    let crf = (crf + LAST_STEPS).min(rung.codec.highest_crf());
     encode::encode(rung, crf, shown)
+}
+
+/// By how much the rate factor should rise where `bytes` came out and `most` are allowed.
+fn steps(rung: &Rung, bytes: u64, most: u64) -> u32 {
+    #[allow(clippy::cast_precision_loss, reason = "sizes are far below 2^52")]
+    let over = (bytes.max(1) as f64 / most.max(1) as f64).ln();
+    #[allow(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "clamped to a small range"
+    )]
+    let steps = (over / rung.step_saves()).ceil().clamp(1.0, 63.0) as u32;
+    steps
 }
 
 /// What the rung shows of pictures of its size: slides that are coded as AV1 have plain letters.
@@ -88,6 +103,25 @@ mod tests {
             thumb: Arc::new(picture.thumb()),
             picture: Arc::new(picture),
         }
+    }
+
+    #[test]
+    fn a_segment_that_is_too_large_loses_no_more_than_it_must() {
+        let rungs = ladder(Shape {
+            effort: Effort::Thorough,
+            class: TitleClass::Natural,
+            width: 640,
+            height: 360,
+            rate_milli: 24_000,
+        });
+        let of = |codec| rungs.iter().find(|rung| rung.codec == codec).unwrap();
+        let (plain, av1) = (of(Codec::H264), of(Codec::Av1));
+        assert_eq!(steps(plain, 1_001, 1_000), 1);
+        assert_eq!(
+            (steps(plain, 2_000, 1_000), steps(av1, 2_000, 1_000)),
+            (7, 13)
+        );
+        assert_eq!(steps(plain, u64::MAX, 0), 63);
     }
 
     #[test]

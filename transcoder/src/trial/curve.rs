@@ -37,11 +37,11 @@ fn decibel(ssim: f64) -> f64 {
 /// Decibel lost and share of the bits saved for each step of the rate factor, as usual; until two
 /// points say how it is here.
 fn usual(rung: &Rung) -> (f64, f64) {
-    match (rung.codec, rung.tune) {
-        (Codec::H264, _) => (0.45, 0.11),
-        (Codec::Av1, Tune::Screen) => (0.45, 0.06),
-        (Codec::Av1, Tune::Camera) => (0.14, 0.055),
-    }
+    let lost = match (rung.codec, rung.tune) {
+        (Codec::H264, _) | (Codec::Av1, Tune::Screen) => 0.45,
+        (Codec::Av1, Tune::Camera) => 0.14,
+    };
+    (lost, rung.step_saves())
 }
 
 /// The rate factors that are worth a trial. The less there is to see on a slide, the less its likeness says of
