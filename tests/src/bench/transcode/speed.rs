@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Instant;
 
-use millet_manifest::{Kind, RungDecision, TitleClass};
+use millet_manifest::{Kind, RungDecision, Timeline, TitleClass};
 
 use super::run::{self, Prepared, looped};
 use super::score::Scorer;
@@ -13,6 +13,8 @@ use super::{demo, machines, output};
 
 /// Runs of which the median counts.
 const RUNS: usize = 3;
+/// A burst of a rung may take this much of its cap, seconds.
+const BUFFER_S: u32 = 4;
 
 /// A recording and how it is encoded.
 struct Case {
@@ -96,7 +98,7 @@ fn time(case: &Case) {
     row("one encoding worker, in parts of all", one, one / own);
     let one = median(|| on_one_core().encoding.as_secs_f64());
     row("one core, in parts of all", one, one / own);
-    let middle_ms = u64::from(case.seconds) * 500;
+    let middle_ms = middle_cut(&made.timeline);
     let two = median(|| machines::two(source, &case.arguments("1"), middle_ms).as_secs_f64());
     row(
         "two machines of a core: one in parts of them",
@@ -137,6 +139,13 @@ fn time(case: &Case) {
     println!();
 }
 
+/// The cut from which on about half is left.
+fn middle_cut(timeline: &Timeline) -> u64 {
+    let cuts = timeline.cuts_ms.iter().copied();
+    let middle = cuts.min_by_key(|cut| cut.abs_diff(timeline.duration_ms / 2));
+    middle.unwrap_or(0)
+}
+
 /// The rungs that were made, as arguments of `ffmpeg` behind `-map`.
 fn rungs(made: &Prepared, quick: bool) -> Vec<String> {
     let preset = if quick { "medium" } else { "veryslow" };
@@ -149,15 +158,17 @@ fn rungs(made: &Prepared, quick: bool) -> Vec<String> {
             let rendition = made.timeline.rendition(&rung.rendition)?;
             let (width, height) = (rendition.width, rendition.height);
             let rate = f64::from(rendition.frame_rate_milli) / 1000.0;
-            let crf = rung.crf;
+            let (crf, most) = (rung.crf, rung.most_bps);
+            let buffer = most * BUFFER_S;
             let (tune, own) = match (rendition.kind, lecture) {
-                (_, true) => ("-tune animation", "bframes=0"),
+                (Kind::Video, true) => ("-tune animation", "bframes=0"),
+                (_, true) => ("-tune animation", "bframes=0:psy=0:aq-mode=0"),
                 (Kind::Video, false) => ("", "psy=0:aq-mode=2"),
                 (_, false) => ("", "bframes=0"),
             };
             Some(format!(
                 "fps={rate},scale={width}:{height} -c:v libx264 -preset {preset} {tune} -crf {crf} \
-                 -x264-params scenecut=0:ref=5:rc-lookahead=40:{own} -g 200"
+                 -maxrate {most} -bufsize {buffer} -x264-params scenecut=0:ref=5:rc-lookahead=40:{own} -g 200"
             ))
         })
         .collect()
