@@ -26,7 +26,7 @@ pub(crate) struct VideoDecoder {
 }
 
 impl VideoDecoder {
-    /// With so many threads; by default, as suits the machine when nothing else is to be done.
+    /// With so many threads; with `None`, one more than the machine has cores, for when it does nothing else.
     pub(crate) fn open(
         input: &Input,
         track: &VideoTrack,

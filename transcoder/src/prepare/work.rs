@@ -31,9 +31,8 @@ use crate::source::Source;
 use crate::stills::Stills;
 use crate::store::Store;
 
-/// One thread of so many decodes beside those that encode: the fewer share a core, the less each of them
-/// takes.
-const DECODING_PARTS: usize = 2;
+/// For so many workers that encode, one thread decodes: the fewer share a core, the less each of them takes.
+const WORKERS_TO_A_DECODER: usize = 2;
 
 /// One recording on its way.
 pub(super) struct Work {
@@ -123,9 +122,9 @@ impl Work {
             let fastest = plan.rungs.iter().map(|rung| rung.rate_milli).max();
             let fastest = i64::from(fastest.unwrap_or(1));
             let (workers, start_ms) = (asked.wishes.workers, source.start_ms);
-            let threads = NonZero::new(workers.get() / DECODING_PARTS);
-            let threads = Some(threads.unwrap_or(NonZero::<usize>::MIN));
-            let decoder = VideoDecoder::open(&source.input, track, start_ms, threads)?;
+            let threads = NonZero::new(workers.get() / WORKERS_TO_A_DECODER);
+            let threads = threads.unwrap_or(NonZero::<usize>::MIN);
+            let decoder = VideoDecoder::open(&source.input, track, start_ms, Some(threads))?;
             let progress = progress.clone();
             let told = move |rung: &_, index, record: &_| progress.encoded(rung, index, record);
             pictures = Some(Pictures {

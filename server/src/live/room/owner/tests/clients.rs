@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use super::super::super::act::Poll;
-use super::super::super::limits::LOG_LINES;
-use super::super::super::seat::Connection;
 use super::*;
 use crate::id::PollId;
+use crate::live::room::act::Poll;
+use crate::live::room::limits::LOG_LINES;
+use crate::live::room::seat::Connection;
 
 /// A signal that does not come within this time never comes.
 const SOON: Duration = Duration::from_secs(20);
