@@ -24,9 +24,11 @@ pub(super) fn open(rung: &Rung, crf: u32) -> Result<encoder::video::Encoder, Err
     options.set("threads", "1");
     options.set("forced-idr", "1");
     // One segment, one keyframe. Five references are what level 3.1 holds at 1280 × 720. Parameter
-    // sets are the same whatever the rate factor, so that one init segment serves all segments.
+    // sets are the same whatever the rate factor, so that one init segment serves all segments. Bytes are the
+    // same on every processor: what x264 (build 164) knows for AVX-512 reads memory that it never wrote while
+    // it weighs blocks for later pictures, and other instructions round otherwise.
     let mut own = "scenecut=0:open-gop=0:keyint=infinite:min-keyint=1:ref=5:\
-        rc-lookahead=40:stitchable=1"
+        rc-lookahead=40:stitchable=1:cpu-independent=1"
         .to_owned();
     match (rung.kind, rung.tune) {
         (Kind::Video, Tune::Camera) => {
@@ -45,22 +47,10 @@ pub(super) fn open(rung: &Rung, crf: u32) -> Result<encoder::video::Encoder, Err
             }
         }
     }
-    own.push_str(instructions());
     options.set("x264-params", &own);
     context
         .open_with(options)
         .map_err(libav("open the encoder of H.264"))
-}
-
-/// Which instructions x264 may use. What it knows for AVX-512 reads memory that it never wrote while it
-/// weighs blocks for later pictures (`mbtree`, in build 164), so that equal pictures become other bytes;
-/// AVX2 takes up to a tenth longer.
-fn instructions() -> &'static str {
-    #[cfg(target_arch = "x86_64")]
-    if is_x86_feature_detected!("avx512bw") && is_x86_feature_detected!("avx2") {
-        return ":asm=AVX2";
-    }
-    ""
 }
 
 pub(super) fn coded(
