@@ -15,6 +15,7 @@ use crate::ladder::{Rung, watchable_early};
 use crate::picture::Picture;
 use crate::pool::{Held, Pool, Tasks};
 use crate::rung::{paced, plain, within};
+use crate::stills;
 use crate::store::Store;
 
 /// Pictures that wait to be encoded take no more than this, bytes, and one segment more.
@@ -127,6 +128,17 @@ impl Segments {
             job.clone().step(tasks, index, times, 0, &sized);
         }
         self.pool.wait_below(MOST_WAITING)
+    }
+
+    /// Has something else made of a picture of the next segment, by a worker that has nothing more urgent.
+    pub(crate) fn beside(&self, picture: &Arc<Picture>, make: stills::Make) {
+        let (tasks, picture) = (self.pool.tasks(), picture.clone());
+        let held = tasks.hold(picture.bytes());
+        tasks.push(true, self.count, 0, move |_| {
+            make(&picture)?;
+            drop(held);
+            Ok(())
+        });
     }
 
     /// Whether everything that is to be made was handed over.

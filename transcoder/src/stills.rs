@@ -1,7 +1,8 @@
 //! Pictures of the lesson as image files, for its index, for its poster, and for old players.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use ffmpeg_next::format::Pixel;
 use ffmpeg_next::software::scaling;
@@ -23,17 +24,33 @@ const MOST: usize = 48;
 /// A poster with something to see is looked for this long, milliseconds.
 const POSTER_WITHIN_MS: i64 = 15_000;
 
-/// Collects pictures while they go by.
+/// Makes the image file of a picture that was chosen.
+pub(crate) type Make = Box<dyn FnOnce(&Picture) -> Result<(), Error> + Send>;
+
+/// Chooses pictures while they go by; whoever has time makes them.
 pub(crate) struct Stills {
     folder: PathBuf,
     least_ms: i64,
     /// Of WebP, per cent.
     quality: &'static str,
-    taken: Vec<Still>,
+    /// Times, milliseconds, and numbers.
+    taken: Vec<(u64, usize)>,
+    made: Made,
     last: Option<Arc<Thumb>>,
     number: usize,
     poster: Option<FileRef>,
     poster_is_good: bool,
+}
+
+/// What was made, by number.
+#[derive(Clone, Default)]
+struct Made(Arc<Mutex<BTreeMap<usize, Still>>>);
+
+impl Made {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<usize, Still>> {
+        // An insertion that panicked leaves the map whole.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl Stills {
@@ -49,6 +66,7 @@ impl Stills {
             least_ms,
             quality,
             taken: Vec::new(),
+            made: Made::default(),
             last: None,
             number: 0,
             poster: None,
@@ -56,13 +74,13 @@ impl Stills {
         })
     }
 
-    /// A picture at which a segment begins.
+    /// A picture at which a segment begins; with what makes it, if it is chosen.
     pub(crate) fn see(
         &mut self,
         picture: &Picture,
         thumb: &Arc<Thumb>,
         at_ms: i64,
-    ) -> Result<(), Error> {
+    ) -> Result<Option<Make>, Error> {
         if !self.poster_is_good && at_ms <= POSTER_WITHIN_MS {
             self.poster_is_good = thumb.has_detail();
             if self.poster_is_good || self.poster.is_none() {
@@ -76,44 +94,58 @@ impl Stills {
         }
         let at = u64::try_from(at_ms).unwrap_or(0);
         let least = u64::try_from(self.least_ms).unwrap_or(0);
-        let early = |last: &Still| at < last.at_ms + least;
+        let early = |last: &(u64, usize)| at < last.0 + least;
         let same = |last: &Arc<Thumb>| thumb.changed_permille(last) < SAME_PERMILLE;
         if self.taken.last().is_some_and(early) || self.last.as_ref().is_some_and(same) {
-            return Ok(());
+            return Ok(None);
         }
         self.last = Some(thumb.clone());
-        let (webp, width, height) = webp(picture, self.quality)?;
-        let file = format!("stills/{:04}.webp", self.number);
+        self.taken.push((at, self.number));
+        let make = self.make(at);
         self.number += 1;
-        std::fs::write(self.folder.join(&file), &webp)?;
-        self.taken.push(Still {
-            at_ms: at,
-            file,
-            bytes: webp.len() as u64,
-            width,
-            height,
-        });
         if self.taken.len() > MOST {
-            self.thin_out()?;
+            self.thin_out();
         }
-        Ok(())
+        Ok(Some(make))
     }
 
-    fn thin_out(&mut self) -> Result<(), Error> {
+    /// Makes the picture of the next number.
+    fn make(&self, at_ms: u64) -> Make {
+        let (made, folder) = (self.made.clone(), self.folder.clone());
+        let (number, quality) = (self.number, self.quality);
+        Box::new(move |picture| {
+            let (webp, width, height) = webp(picture, quality)?;
+            let file = format!("stills/{number:04}.webp");
+            std::fs::write(folder.join(&file), &webp)?;
+            let still = Still {
+                at_ms,
+                file,
+                bytes: webp.len() as u64,
+                width,
+                height,
+            };
+            made.lock().insert(number, still);
+            Ok(())
+        })
+    }
+
+    fn thin_out(&mut self) {
         self.least_ms *= 2;
         let all = std::mem::take(&mut self.taken);
-        for (index, still) in all.into_iter().enumerate() {
-            if index % 2 == 0 {
-                self.taken.push(still);
+        self.taken = all.into_iter().step_by(2).collect();
+    }
+
+    /// The poster and the pictures, after all were made; files of those that were thinned out go.
+    pub(crate) fn finish(self) -> Result<(Option<FileRef>, Vec<Still>), Error> {
+        let mut stills = Vec::with_capacity(self.taken.len());
+        for (number, still) in std::mem::take(&mut *self.made.lock()) {
+            if self.taken.iter().any(|(_, taken)| *taken == number) {
+                stills.push(still);
             } else {
                 std::fs::remove_file(self.folder.join(&still.file))?;
             }
         }
-        Ok(())
-    }
-
-    pub(crate) fn finish(self) -> (Option<FileRef>, Vec<Still>) {
-        (self.poster, self.taken)
+        Ok((self.poster, stills))
     }
 }
 

@@ -70,7 +70,7 @@ impl Work {
             } else {
                 rungs = pictures.segments.finish()?;
                 if let Some(seen) = pictures.stills {
-                    (poster, stills) = seen.finish();
+                    (poster, stills) = seen.finish()?;
                 }
             }
         }

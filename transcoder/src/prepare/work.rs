@@ -57,7 +57,7 @@ pub(super) struct Work {
 /// Its pictures.
 pub(super) struct Pictures {
     pub(super) normaliser: Normaliser,
-    /// Absent where only a part is made.
+    /// Absent where not all is made.
     pub(super) stills: Option<Stills>,
     /// What was decoded last, in its final form.
     on_screen: Option<(Arc<Picture>, Arc<Thumb>)>,
@@ -137,8 +137,8 @@ impl Work {
                     Fit::Stretch,
                 ),
                 stills: match scope {
-                    Scope::Whole | Scope::Head => Some(Stills::new(output, content)?),
-                    Scope::Part { .. } => None,
+                    Scope::Whole => Some(Stills::new(output, content)?),
+                    Scope::Head | Scope::Part { .. } => None,
                 },
                 on_screen: None,
                 collector: Collector::new(content),
@@ -257,8 +257,10 @@ impl Work {
         };
         pictures.last_ms = at_ms;
         if cut {
-            if let Some(stills) = &mut pictures.stills {
-                stills.see(&picture, &thumb, at_ms)?;
+            if let Some(stills) = &mut pictures.stills
+                && let Some(make) = stills.see(&picture, &thumb, at_ms)?
+            {
+                pictures.segments.beside(&picture, make);
             }
         } else if pictures.collector.repeats(&picture, at_ms) {
             return Ok(());
