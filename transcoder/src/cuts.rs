@@ -10,6 +10,8 @@ const REST: i64 = 4;
 pub(crate) struct Rule {
     pub(crate) longest_ms: i64,
     pub(crate) shortest_ms: i64,
+    /// Longest first segment: until it is whole, there is nothing to encode and nothing to watch.
+    pub(crate) first_ms: i64,
     /// Share of the picture that must change for a cut of its own, thousandths. Where less does, what
     /// stays is worth more than a keyframe.
     pub(crate) cut_permille: u32,
@@ -23,18 +25,22 @@ impl Rule {
             Content::Lecture => Self {
                 longest_ms: 16_000,
                 shortest_ms: 2_000,
+                // A keyframe of a slide costs as much as many seconds of it.
+                first_ms: 16_000,
                 cut_permille: 250,
                 change_permille: 40,
             },
             Content::Natural => Self {
                 longest_ms: 8_000,
                 shortest_ms: 2_000,
+                first_ms: 4_000,
                 cut_permille: 500,
                 change_permille: 500,
             },
             Content::AudioOnly => Self {
                 longest_ms: 8_000,
                 shortest_ms: 8_000,
+                first_ms: 8_000,
                 cut_permille: 1001,
                 change_permille: 1001,
             },
@@ -80,10 +86,14 @@ impl Cutter {
 
     /// Longest segment from the last cut on: a little rest at the end is not worth a keyframe of its own.
     fn longest_ms(&self) -> i64 {
-        let longest_ms = self.rule.longest_ms;
+        let longest_ms = match self.cuts.len() {
+            1 => self.rule.first_ms,
+            _ => self.rule.longest_ms,
+        };
         let rest_ms = self.announced_ms - self.last() - longest_ms;
         let most_ms = longest_ms / REST;
-        match (1..=most_ms).contains(&rest_ms) {
+        // What is announced may be a little too short.
+        match (-most_ms..=most_ms).contains(&rest_ms) {
             true => longest_ms + most_ms,
             false => longest_ms,
         }
@@ -126,13 +136,17 @@ mod tests {
         let mut cutter = Cutter::new(Rule::of(Content::Natural), 0);
         assert!(!cutter.wants(1_900, 1000));
         assert!(cutter.wants(2_000, 1000));
-        assert!(!cutter.wants(7_999, 100));
-        assert!(cutter.wants(8_000, 0));
-        assert_eq!(cutter.overdue(8_000), None);
-        assert_eq!(cutter.overdue(30_000), Some(8_000));
-        cutter.cut(8_000);
-        assert_eq!(cutter.overdue(30_000), Some(16_000));
-        assert_eq!(cutter.into_cuts(), [0, 8_000]);
+        // The first is shorter, so that work and watching begin soon.
+        assert!(!cutter.wants(3_999, 100));
+        assert!(cutter.wants(4_000, 0));
+        assert_eq!(cutter.overdue(4_000), None);
+        assert_eq!(cutter.overdue(30_000), Some(4_000));
+        cutter.cut(4_000);
+        assert!(!cutter.wants(11_999, 100));
+        assert!(cutter.wants(12_000, 0));
+        assert_eq!(cutter.overdue(12_000), None);
+        assert_eq!(cutter.overdue(30_000), Some(12_000));
+        assert_eq!(cutter.into_cuts(), [0, 4_000]);
     }
 
     #[test]
@@ -142,11 +156,13 @@ mod tests {
             cutter.cut(2_000);
             cutter
         };
-        for announced_ms in [0, 10_000, 12_001, 60_000] {
+        for announced_ms in [0, 7_999, 12_001, 60_000] {
             assert!(ending(announced_ms).wants(10_000, 0), "{announced_ms}");
         }
+        for announced_ms in [9_000, 10_000, 12_000] {
+            assert!(!ending(announced_ms).wants(11_960, 0), "{announced_ms}");
+        }
         let cutter = ending(12_000);
-        assert!(!cutter.wants(11_960, 0));
         assert_eq!(cutter.overdue(12_000), None);
         // Another scene begins a segment all the same, and an end that was announced too early comes.
         assert!(cutter.wants(11_960, 1000));

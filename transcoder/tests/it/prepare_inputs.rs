@@ -136,14 +136,22 @@ fn a_scene_just_before_the_end() {
 /// A rest that is hardly there gets no segment of its own.
 #[test]
 fn a_length_just_behind_the_longest_segment() {
-    for seconds in ["8.005", "8.05", "9.5"] {
+    let cuts = |seconds: &str, pictures: &str| {
+        let made = format!("{pictures} -f lavfi -i sine=duration={seconds} {H264} -c:a pcm_s16le");
+        let prepared = Bench::made("a.mkv", &made).prepare();
+        prepared.timeline.cuts_ms
+    };
+    for seconds in ["4", "4.005", "4.9", "12", "12.005", "12.05", "13.5"] {
         let pictures = format!("-f lavfi -i testsrc2=size=64x48:rate=20:duration={seconds}");
-        let tone = format!("-f lavfi -i sine=duration={seconds}");
-        for input in [format!("{pictures} {tone}"), tone.clone()] {
-            let prepared =
-                Bench::made("a.mkv", &format!("{input} {H264} -c:a pcm_s16le")).prepare();
-            assert_eq!(prepared.timeline.cuts_ms, [0], "{seconds}");
-        }
+        let expected = if seconds.starts_with('4') {
+            &[0][..]
+        } else {
+            &[0, 4_000]
+        };
+        assert_eq!(cuts(seconds, &pictures), expected, "{seconds}");
+    }
+    for seconds in ["8", "8.005", "8.05", "9.5"] {
+        assert_eq!(cuts(seconds, ""), [0], "{seconds}");
     }
 }
 
