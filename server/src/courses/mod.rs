@@ -5,6 +5,7 @@
 
 pub mod cover;
 
+pub mod order;
 pub mod outline;
 pub mod proof;
 pub mod publish;

@@ -1,6 +1,6 @@
 //! Store tests on both engines.
 
-use super::outline::Direction;
+use super::order::{self, Direction};
 use super::proof::{InCourse, InLesson};
 use super::testing::{NOW, area, course, teacher, video_lesson};
 use super::{Draft, LessonKind, outline, publish, store};
@@ -94,7 +94,7 @@ async fn a_lesson_of_another_course_cannot_be_changed_through_one_s_own() {
         let removed = outline::remove_lesson(&mut connection, own, foreign, NOW).await;
         assert!(matches!(removed, Err(Error::NotFound)));
         let up = Direction::Up;
-        let moved = outline::move_lesson(&mut connection, own, foreign, up, NOW).await;
+        let moved = order::move_lesson(&mut connection, own, foreign, up, NOW).await;
         assert!(matches!(moved, Err(Error::NotFound)));
         let module = outline::modules(&mut connection, theirs.course())
             .await
@@ -220,7 +220,7 @@ async fn lessons_move_within_and_between_modules() {
                 .collect()
         };
         let shift = async |connection: &mut AnyConnection, id: LessonId, direction| {
-            outline::move_lesson(connection, &course, id, direction, NOW)
+            order::move_lesson(connection, &course, id, direction, NOW)
                 .await
                 .unwrap();
         };
@@ -237,7 +237,7 @@ async fn lessons_move_within_and_between_modules() {
         );
         shift(&mut connection, ids[0], Direction::Up).await;
         assert_eq!(order(&mut connection).await, "1b 1a 2c ");
-        outline::move_module(&mut connection, &course, second, Direction::Up, NOW)
+        order::move_module(&mut connection, &course, second, Direction::Up, NOW)
             .await
             .unwrap();
         assert_eq!(order(&mut connection).await, "2c 1b 1a ");

@@ -7,7 +7,8 @@ use serde::Deserialize;
 
 use super::course_routes::editor_path;
 use crate::clock::Clock;
-use crate::courses::outline::{self, Direction};
+use crate::courses::order::{self, Direction};
+use crate::courses::outline;
 use crate::courses::proof::{InCourse, InLesson};
 use crate::courses::{self, LessonKind};
 use crate::db::Db;
@@ -118,8 +119,8 @@ pub async fn change_module(
             let title = courses::title(&form.title)?;
             outline::rename_module(tx, &course, module, &title, now).await?;
         }
-        "up" => outline::move_module(tx, &course, module, Direction::Up, now).await?,
-        "down" => outline::move_module(tx, &course, module, Direction::Down, now).await?,
+        "up" => order::move_module(tx, &course, module, Direction::Up, now).await?,
+        "down" => order::move_module(tx, &course, module, Direction::Down, now).await?,
         "remove" => outline::remove_module(tx, &course, module, now).await?,
         _ => return Err(unknown_action()),
     }
@@ -168,8 +169,8 @@ pub async fn change_lesson(
             let (title, body) = (courses::title(&form.title)?, courses::body(&form.body)?);
             outline::edit_lesson(tx, course, id, &title, &body, now).await?;
         }
-        "up" => outline::move_lesson(tx, course, id, Direction::Up, now).await?,
-        "down" => outline::move_lesson(tx, course, id, Direction::Down, now).await?,
+        "up" => order::move_lesson(tx, course, id, Direction::Up, now).await?,
+        "down" => order::move_lesson(tx, course, id, Direction::Down, now).await?,
         "remove" => outline::remove_lesson(tx, course, id, now).await?,
         _ => return Err(unknown_action()),
     }

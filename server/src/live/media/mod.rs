@@ -3,11 +3,13 @@
 //!
 //! It knows nothing of the room; who wants to know whether the teacher's media comes gives a watch.
 
+pub mod asks;
 pub mod closing;
 pub mod ladder;
 pub mod owner;
 pub mod pipeline;
 pub mod recorder;
+mod run;
 pub mod store;
 pub mod voices;
 
@@ -24,9 +26,10 @@ use crate::clock::Timestamp;
 use crate::error::Error;
 use crate::id::TimelineId;
 use crate::stream::growing::{Growing, GrowingTimelines};
+use asks::Ask;
 use closing::Closed;
 use ladder::Ladder;
-use owner::{Ask, HostWatch, Owner};
+use owner::{HostWatch, Owner};
 use recorder::Recorder;
 use voices::Voices;
 

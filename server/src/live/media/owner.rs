@@ -3,19 +3,20 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
-use millet_manifest::live::{Input, Output, Report};
-use tokio::sync::{broadcast, mpsc, oneshot, watch};
+use millet_manifest::live::{Input, Output};
+use tokio::sync::{broadcast, mpsc, watch};
 use tokio::time::{Instant, MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
+use super::asks::{Ask, NotNow, Publishing, Told};
 use super::pipeline::Pipeline;
 use super::recorder::Recorder;
+use super::run::{Run, output};
 use super::voices::{VoicePacket, Voices};
 use crate::error::Error;
 use crate::id::RunId;
@@ -25,77 +26,10 @@ use crate::stream::growing::{Growing, NewChunk, Refused};
 const CLOCK_EVERY: Duration = Duration::from_millis(250);
 /// Chunks that arrive within this time are shown to viewers together.
 const SHOW_WITHIN: Duration = Duration::from_millis(30);
-/// A publisher that is gone for this long must begin a new run.
-const RUN_OUTLIVES_SOCKET: Duration = Duration::from_secs(30);
-/// Without media for this long the teacher counts as gone.
-const HOST_SILENT: Duration = Duration::from_secs(3);
 /// A run that is replaced has this long to hand over what it has.
 const DRAIN_WITHIN: Duration = Duration::from_millis(1_500);
 /// Sound for the endless address that a slow listener may be behind, in records of half a second.
 const SOUND_WAITING: usize = 20;
-
-/// What the publisher's socket holds of a run.
-#[derive(Debug)]
-pub struct Publishing {
-    /// Media for the transcoder; full when the machine or the link to it is too slow.
-    pub inputs: mpsc::Sender<Input>,
-    /// Number of the next message that the run has not got.
-    pub next: Arc<AtomicU32>,
-    /// Another publisher took over, or the class ended.
-    pub taken: CancellationToken,
-    /// What to tell the publisher.
-    pub told: watch::Receiver<Told>,
-    /// Timeline's clock.
-    pub timeline_ms: u64,
-}
-
-/// What a publisher is told; the newest counts.
-#[derive(Clone, Debug, Default)]
-pub struct Told {
-    /// End of what is durable.
-    pub recorded_ms: u64,
-    /// How the transcoder fares.
-    pub report: Report,
-    /// The run ended by itself: its media cannot be read.
-    pub broken: bool,
-}
-
-/// Why a publisher was refused.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum NotNow {
-    /// Somebody publishes already.
-    Occupied,
-    /// The class has ended.
-    Ended,
-    /// The transcoder could not be started.
-    Fault,
-}
-
-/// What the owner is asked.
-#[derive(Debug)]
-pub enum Ask {
-    /// A publisher wants to send a run's media.
-    Publish {
-        /// Made by the publisher.
-        run: RunId,
-        /// Whether the run outlives the socket: coded frames do, a container's bytes do not.
-        resumable: bool,
-        /// Take the place of whoever publishes.
-        take: bool,
-        /// The answer.
-        reply: oneshot::Sender<Result<Publishing, NotNow>>,
-    },
-    /// A publisher's socket ended.
-    Left {
-        /// Its run.
-        run: RunId,
-    },
-    /// The class ends: everything is recorded when the answer comes.
-    End {
-        /// The answer.
-        reply: oneshot::Sender<Result<(), Error>>,
-    },
-}
 
 /// Who wants to know whether the teacher's media comes.
 pub type HostWatch = Arc<dyn Fn(bool) + Send + Sync>;
@@ -122,21 +56,6 @@ pub struct Owner {
 #[must_use]
 pub fn sound() -> broadcast::Sender<Bytes> {
     broadcast::Sender::new(SOUND_WAITING)
-}
-
-struct Run {
-    id: RunId,
-    resumable: bool,
-    pipeline: Pipeline,
-    start_ms: u64,
-    /// When its first chunk could begin: the run's own zero.
-    began: Option<Instant>,
-    next: Arc<AtomicU32>,
-    taken: CancellationToken,
-    told: watch::Sender<Told>,
-    left: Option<Instant>,
-    heard: Instant,
-    seen_next: u32,
 }
 
 struct State {
@@ -429,42 +348,6 @@ impl State {
                 run.left = Some(Instant::now());
             }
         }
-    }
-}
-
-impl Run {
-    /// Notices media by its count.
-    fn listen(&mut self, now: Instant) {
-        let next = self.next.load(Ordering::Relaxed);
-        if next != self.seen_next {
-            self.seen_next = next;
-            self.heard = now;
-            self.began.get_or_insert(now);
-        }
-    }
-
-    fn tell_time(&self, now: Instant) {
-        let Some(began) = self.began else { return };
-        let passed_ms = u64::try_from((now - began).as_millis()).unwrap_or(u64::MAX);
-        let now_ms = i64::try_from(self.start_ms + passed_ms).unwrap_or(i64::MAX);
-        // A child that is so far behind learns the time from the next one.
-        let _ = self.pipeline.inputs.try_send(Input::Clock { now_ms });
-    }
-
-    fn is_heard(&self, now: Instant) -> bool {
-        self.began.is_some() && now - self.heard < HOST_SILENT
-    }
-
-    fn is_over(&self, now: Instant) -> bool {
-        self.left
-            .is_some_and(|left| !self.resumable || now - left > RUN_OUTLIVES_SOCKET)
-    }
-}
-
-async fn output(run: &mut Option<Run>) -> Option<Output> {
-    match run {
-        Some(run) => run.pipeline.outputs.recv().await,
-        None => std::future::pending().await,
     }
 }
 

@@ -18,7 +18,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::id::RunId;
 use crate::live::media::ClassMedia;
-use crate::live::media::owner::{Ask, Publishing};
+use crate::live::media::asks::{Ask, Publishing};
 
 /// Encoders at a time.
 const MOST_ENCODERS: usize = 64;

@@ -13,7 +13,7 @@ use crate::allowance::Allowance;
 use crate::id::RunId;
 use crate::live::farewell::{self, Farewell, GONE};
 use crate::live::media::ClassMedia;
-use crate::live::media::owner::{Ask, NotNow, Publishing};
+use crate::live::media::asks::{Ask, NotNow, Publishing};
 use crate::live::media::voices::Listener;
 use crate::websocket::{Bounds, Message, Socket, SocketError};
 

@@ -1,6 +1,7 @@
 //! The one task that owns a room. Connections and pages ask it by messages; it decides, makes durable
 //! through its [`Journal`], and only then says it to others.
 
+mod answer;
 mod round;
 #[cfg(test)]
 mod tests;

@@ -1,9 +1,8 @@
 //! One round of an owner: decide, make durable, say, answer.
 
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 
-use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use super::super::act::{Act, Refusal, Request};
@@ -11,9 +10,9 @@ use super::super::decide::{Newcomer, Outcome};
 use super::super::limits::{LOG_LINES, MOST_EVENTS, MOST_SEATS};
 use super::super::log::{Line, SeatNumber, To};
 use super::super::rate::Rate;
-use super::super::state::{Standing, State};
+use super::super::state::State;
 use super::super::told::{Event, Happened, RoomMessage};
-use super::{Ask, Joined, Journal, NewSeat, Owner, Recorded, SeatInfo, Signs, Then, text};
+use super::{Ask, Journal, Owner, Recorded, Signs, Then, text};
 use crate::id::{ActId, ParticipantId};
 
 impl<J: Journal> Owner<J> {
@@ -149,7 +148,7 @@ impl<J: Journal> Owner<J> {
         (lines, changed)
     }
 
-    fn say(&self, lines: Vec<Line>, changed: &[ParticipantId]) {
+    pub(super) fn say(&self, lines: Vec<Line>, changed: &[ParticipantId]) {
         for seat in self.seats.values() {
             if changed.contains(&seat.who) {
                 let standing = self.state.standing(seat.who);
@@ -230,7 +229,7 @@ impl<J: Journal> Owner<J> {
         Ok(())
     }
 
-    fn rate(&mut self, who: ParticipantId) -> Arc<std::sync::Mutex<Rate>> {
+    pub(super) fn rate(&mut self, who: ParticipantId) -> Arc<std::sync::Mutex<Rate>> {
         let rate = self.rates.entry(who).or_insert_with(|| {
             let rate = Rate::new(Instant::now());
             Arc::new(std::sync::Mutex::new(rate))
@@ -273,7 +272,7 @@ impl<J: Journal> Owner<J> {
         Ok((outcome, sequence))
     }
 
-    fn seat_ended(&mut self, seat: SeatNumber) {
+    pub(super) fn seat_ended(&mut self, seat: SeatNumber) {
         if let Some(info) = self.seats.remove(&seat)
             && !self.has_seat(info.who)
         {
@@ -313,137 +312,8 @@ impl<J: Journal> Owner<J> {
         true
     }
 
-    fn finish(&mut self, then: Then) {
-        match then {
-            Then::Say(lines, changed) => self.say(lines, &changed),
-            Then::Acted(seat, id, done) => self.answer(seat, &acted(id, done)),
-            Then::Board(seat, id, who, page) => {
-                // Perhaps the groups changed within this round.
-                let seen = self
-                    .state
-                    .decide(who, &Act::LookAtBoard { page }, 0)
-                    .is_ok();
-                if seen {
-                    self.answer(
-                        seat,
-                        &RoomMessage::Board {
-                            sequence: self.state.sequence,
-                            page,
-                            strokes: self.state.board.strokes(page),
-                        },
-                    );
-                }
-                let done = if seen {
-                    Ok(0)
-                } else {
-                    Err(Refusal::NotAllowed)
-                };
-                self.answer(seat, &acted(id, done));
-            }
-            Then::Ephemeral(seat, id, outcome) => {
-                match outcome {
-                    Outcome::Point { x, y } => {
-                        let pointer = text(&RoomMessage::Pointer { x, y });
-                        self.hall.log.pointer.send_replace(pointer);
-                    }
-                    Outcome::React(reaction) => *self.reactions.entry(reaction).or_insert(0) += 1,
-                    Outcome::Keep(_) | Outcome::Board(_) => {}
-                }
-                self.answer(seat, &acted(id, Ok(0)));
-            }
-            Then::Joined(who, seat, reply) => self.seat(who.id, seat, reply),
-            Then::Room(who, reply) => {
-                let room = text(&self.state.room_message(who)).unwrap_or_default();
-                drop(reply.send((room, self.hall.log.end())));
-            }
-            Then::Form(reply, done) => drop(reply.send(done)),
-            Then::Look(who, reply) => drop(reply.send(Ok(self.state.snapshot_for(who)))),
-            Then::Noted(reply, done) => drop(reply.send(done)),
-        }
-    }
-
-    fn seat(
-        &mut self,
-        who: ParticipantId,
-        seat: NewSeat,
-        reply: oneshot::Sender<Result<Joined, Refusal>>,
-    ) {
-        let number = self.next_seat;
-        self.next_seat += 1;
-        let resumed = seat
-            .events_after
-            .filter(|_| self.state.standing(who) >= Standing::Inside)
-            .and_then(|seen| self.hall.log.after(seen, self.said));
-        let standing = Arc::new(AtomicU8::new(self.state.standing(who) as u8));
-        let rate = self.rate(who);
-        let joined = Joined {
-            number,
-            cursor: resumed.unwrap_or_else(|| self.hall.log.end()),
-            room: match resumed {
-                Some(_) => None,
-                None => text(&self.state.room_message(who)),
-            },
-            standing: Arc::clone(&standing),
-            rate,
-        };
-        if reply.send(Ok(joined)).is_err() {
-            // Gone before the answer.
-            return;
-        }
-        self.gone.remove(&who);
-        self.seats.insert(
-            number,
-            SeatInfo {
-                who,
-                standing,
-                follows: seat.follows,
-            },
-        );
-        self.tell();
-    }
-
-    fn answer(&self, seat: SeatNumber, message: &RoomMessage) {
-        if self.seats.contains_key(&seat)
-            && let Some(text) = text(message)
-        {
-            self.hall.log.push(Line::Says {
-                to: To::Seat(seat),
-                sequence: 0,
-                text,
-            });
-        }
-    }
-
-    fn try_again(&self, then: Then) {
-        let again = Refusal::TryAgain;
-        match then {
-            Then::Acted(seat, id, _) | Then::Board(seat, id, ..) | Then::Ephemeral(seat, id, _) => {
-                self.answer(seat, &acted(id, Err(again)))
-            }
-            Then::Joined(_, _, reply) => drop(reply.send(Err(again))),
-            Then::Form(reply, _) => drop(reply.send(Err(again))),
-            Then::Look(_, reply) => drop(reply.send(Err(again))),
-            Then::Noted(reply, _) => drop(reply.send(Err(again))),
-            // A dropped reply is an answer too: the connection asks again.
-            Then::Say(..) | Then::Room(..) => {}
-        }
-    }
-
-    pub(super) fn refuse(&mut self, ask: Ask) {
-        let again = Refusal::TryAgain;
-        match ask {
-            Ask::Join { reply, .. } => drop(reply.send(Err(again))),
-            Ask::Leave { seat } => self.seat_ended(seat),
-            Ask::Anew { .. } => {}
-            Ask::Act { seat, request, .. } => self.answer(seat, &acted(request.id, Err(again))),
-            Ask::Form { reply, .. } => drop(reply.send(Err(again))),
-            Ask::Look { reply, .. } => drop(reply.send(Err(again))),
-            Ask::Note { reply, .. } => drop(reply.send(Err(again))),
-        }
-    }
-
     /// Tells those who wait for signs.
-    fn tell(&self) {
+    pub(super) fn tell(&self) {
         let signs = Signs {
             ending: self.state.ending && !self.state.ended,
             floors: self.state.floors().collect(),
@@ -466,12 +336,5 @@ fn actor(event: &Event) -> ParticipantId {
         Happened::Done { by, .. } => *by,
         // No other event follows from an act as its first.
         _ => ParticipantId::default(),
-    }
-}
-
-fn acted(id: ActId, done: Result<u64, Refusal>) -> RoomMessage {
-    match done {
-        Ok(sequence) => RoomMessage::Acted { id, sequence },
-        Err(reason) => RoomMessage::ActRefused { id, reason },
     }
 }
