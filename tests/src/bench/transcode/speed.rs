@@ -11,8 +11,8 @@ use super::run::{self, Prepared, looped};
 use super::score::Scorer;
 use super::{demo, machines, output};
 
-/// Runs of which the median counts.
-const RUNS: usize = 3;
+/// Each round runs everything once, so that a machine that gets slower meanwhile does so for all; medians count.
+const ROUNDS: usize = 3;
 /// A burst of a rung may take this much of its cap, seconds.
 const BUFFER_S: u32 = 4;
 
@@ -70,6 +70,32 @@ pub fn run() {
     }
 }
 
+/// What the figure of a row is a ratio of, within one round.
+#[derive(Clone, Copy)]
+enum Ratio {
+    /// Of the row to what Millet took.
+    OfOwn,
+    /// Of what Millet took to the row.
+    OwnTo,
+    /// Of what Millet took on one core to the row.
+    OneCoreTo,
+}
+
+struct Row<'a> {
+    what: String,
+    ratio: Ratio,
+    /// Seconds that it takes.
+    run: Box<dyn Fn() -> f64 + 'a>,
+}
+
+fn row<'a>(what: impl Into<String>, ratio: Ratio, run: impl Fn() -> f64 + 'a) -> Row<'a> {
+    Row {
+        what: what.into(),
+        ratio,
+        run: Box::new(run),
+    }
+}
+
 fn time(case: &Case) {
     let folder = tempfile::tempdir().unwrap();
     let source = folder.path().join("recording.mp4");
@@ -77,66 +103,82 @@ fn time(case: &Case) {
     let encoding = format!("-an -vf scale={} -c:v libx264 -crf 20", case.size);
     looped(&demo(case.clip), case.seconds, &encoding, &source);
     let source = source.as_path();
-    let prepare = |workers: &str| Prepared::make(source, &case.arguments(workers));
-    let on_one_core = || Prepared::on_core(source, &case.arguments("1"));
+    let prepare = |workers: &str| {
+        let made = Prepared::make(source, &case.arguments(workers));
+        made.encoding.as_secs_f64()
+    };
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let all = cores.to_string();
-    let made = prepare(&all);
+    let made = Prepared::make(source, &case.arguments(&all));
     let rungs = rungs(&made, case.quick);
-    println!(
-        "{:<52} {:>10} {:>10}",
-        format!("{}, {} rungs with pictures", case.name, rungs.len()),
-        "s",
-        "ratio"
-    );
-    let row = |what: &str, seconds: f64, ratio: f64| {
-        println!("{what:<52} {seconds:>10.2} {ratio:>9.2}×");
-    };
-    let own = median(|| prepare(&all).encoding.as_secs_f64());
-    row("millet, after looking and trying", own, 1.0);
-    let one = median(|| prepare("1").encoding.as_secs_f64());
-    row("one encoding worker, in parts of all", one, one / own);
-    let one = median(|| on_one_core().encoding.as_secs_f64());
-    row("one core, in parts of all", one, one / own);
     let middle_ms = middle_cut(&made.timeline);
-    let two = median(|| machines::two(source, &case.arguments("1"), middle_ms).as_secs_f64());
-    row(
-        "two machines of a core: one in parts of them",
-        two,
-        one / two,
-    );
     let newest = Scorer::find();
     let newest = newest.as_ref().map(Scorer::program);
-    for program in std::iter::once(Path::new("ffmpeg")).chain(newest) {
-        let graph = median(|| timed(program, &split(source, &rungs)));
+    let raws = raws(source, &rungs, folder.path());
+    // What others are compared with comes first.
+    let mut rows = vec![
+        row("millet, after looking and trying", Ratio::OfOwn, || {
+            prepare(&all)
+        }),
+        row("one core, in parts of all", Ratio::OfOwn, || {
+            let made = Prepared::on_core(source, &case.arguments("1"));
+            made.encoding.as_secs_f64()
+        }),
         row(
-            &format!(
-                "ffmpeg {}, one split graph: millet in parts",
-                version(program)
-            ),
-            graph,
-            own / graph,
+            "two machines of a core: one in parts of them",
+            Ratio::OneCoreTo,
+            || machines::two(source, &case.arguments("1"), middle_ms).as_secs_f64(),
+        ),
+        row("one encoding worker, in parts of all", Ratio::OfOwn, || {
+            prepare("1")
+        }),
+    ];
+    for program in std::iter::once(Path::new("ffmpeg")).chain(newest) {
+        let what = format!(
+            "ffmpeg {}, one split graph: millet in parts",
+            version(program)
         );
+        rows.push(row(what, Ratio::OwnTo, || {
+            timed(program, &split(source, &rungs))
+        }));
     }
-    let program = Path::new("ffmpeg");
-    let sequence = median(|| {
-        let alone = rungs.iter().map(std::slice::from_ref);
-        alone.map(|rung| timed(program, &split(source, rung))).sum()
-    });
-    row(
+    rows.push(row(
         "ffmpeg, one command a rung: millet in parts of it",
-        sequence,
-        own / sequence,
-    );
-    let floor = rungs.iter().map(|rung| alone(source, rung)).sum::<f64>() / cores as f64;
-    row(
+        Ratio::OwnTo,
+        || {
+            let alone = rungs.iter().map(std::slice::from_ref);
+            let seconds = |rung| timed(Path::new("ffmpeg"), &split(source, rung));
+            alone.map(seconds).sum()
+        },
+    ));
+    rows.push(row(
         "encoders alone, on all cores: millet in parts of it",
-        floor,
-        own / floor,
-    );
-    let whole = made.whole.as_secs_f64();
-    row("millet with looking and trying", whole, whole / own);
-    println!();
+        Ratio::OwnTo,
+        || {
+            let seconds = |raw: &Vec<String>| timed(Path::new("ffmpeg"), raw);
+            raws.iter().map(seconds).sum::<f64>() / cores as f64
+        },
+    ));
+    let rounds: Vec<Vec<f64>> = (0..ROUNDS)
+        .map(|_| rows.iter().map(|row| (row.run)()).collect())
+        .collect();
+    let title = format!("{}, {} rungs with pictures", case.name, rungs.len());
+    println!("{title:<52} {:>10} {:>10}", "s", "ratio");
+    print(&rows, &rounds);
+    let (what, whole) = ("millet with looking and trying, once", made.whole);
+    println!("{what:<52} {:>10.2}\n", whole.as_secs_f64());
+}
+
+fn print(rows: &[Row<'_>], rounds: &[Vec<f64>]) {
+    for (place, row) in rows.iter().enumerate() {
+        let seconds = median(rounds.iter().map(|round| round[place]));
+        let ratio = median(rounds.iter().map(|round| match row.ratio {
+            Ratio::OfOwn => round[place] / round[0],
+            Ratio::OwnTo => round[0] / round[place],
+            Ratio::OneCoreTo => round[1] / round[place],
+        }));
+        println!("{:<52} {seconds:>10.2} {ratio:>9.2}×", row.what);
+    }
 }
 
 /// The cut from which on about half is left.
@@ -174,16 +216,17 @@ fn rungs(made: &Prepared, quick: bool) -> Vec<String> {
         .collect()
 }
 
-/// Seconds that one core needs for a rung's pictures, when they lie there at its size.
-fn alone(source: &Path, rung: &str) -> f64 {
-    let (filter, encoder) = rung.split_once(' ').unwrap_or((rung, ""));
-    let folder = tempfile::tempdir().unwrap();
-    let raw = folder.path().join("raw.nut");
-    run::ffmpeg(source, &format!("-vf {filter} -c:v rawvideo"), &raw);
-    let raw = raw.to_str().unwrap_or_default();
-    let arguments = format!("-i {raw} {encoder} -threads 1 -f null -");
-    let arguments: Vec<String> = arguments.split_whitespace().map(str::to_owned).collect();
-    median(|| timed(Path::new("ffmpeg"), &arguments))
+/// For each rung what encodes its pictures on one core, when they lie there at its size.
+fn raws(source: &Path, rungs: &[String], folder: &Path) -> Vec<Vec<String>> {
+    let raw = |(index, rung): (usize, &String)| {
+        let (filter, encoder) = rung.split_once(' ').unwrap_or((rung, ""));
+        let raw = folder.join(format!("{index}.nut"));
+        run::ffmpeg(source, &format!("-vf {filter} -c:v rawvideo"), &raw);
+        let raw = raw.to_str().unwrap_or_default();
+        let arguments = format!("-i {raw} {encoder} -threads 1 -f null -");
+        arguments.split_whitespace().map(str::to_owned).collect()
+    };
+    rungs.iter().enumerate().map(raw).collect()
 }
 
 fn split(source: &Path, rungs: &[String]) -> Vec<String> {
@@ -225,8 +268,8 @@ fn timed(program: &Path, arguments: &[String]) -> f64 {
     started.elapsed().as_secs_f64()
 }
 
-fn median(mut run: impl FnMut() -> f64) -> f64 {
-    let mut all: Vec<f64> = (0..RUNS).map(|_| run()).collect();
+fn median(all: impl Iterator<Item = f64>) -> f64 {
+    let mut all: Vec<f64> = all.collect();
     all.sort_by(f64::total_cmp);
-    all[RUNS / 2]
+    all[all.len() / 2]
 }
