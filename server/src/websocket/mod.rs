@@ -8,7 +8,7 @@ mod tests;
 mod upgrade;
 
 pub use shared::BinaryMessage;
-pub use socket::{Moved, Socket};
+pub use socket::{Moved, Socket, is_unreadable};
 pub use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 pub use tokio_tungstenite::tungstenite::{Error as SocketError, Message, Utf8Bytes};
 pub use upgrade::{Agreed, Bounds, Upgrade};

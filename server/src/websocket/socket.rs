@@ -8,6 +8,7 @@ use futures_util::{FutureExt as _, Sink as _, SinkExt as _, Stream as _, StreamE
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::error::ProtocolError;
 use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 
 use super::shared::{BinaryMessage, Wire};
@@ -20,8 +21,20 @@ pub enum Moved {
     Flushed,
     /// The other side said something.
     Heard(Message),
+    /// What the other side sent is no message. Nothing more is heard; it can still be told.
+    Unreadable,
     /// It is closed or broken.
     Gone,
+}
+
+/// Whether it is what the other side sent that was wrong, not the connection.
+#[must_use]
+pub fn is_unreadable(error: &SocketError) -> bool {
+    match error {
+        SocketError::Protocol(ProtocolError::ResetWithoutClosingHandshake) => false,
+        SocketError::Utf8(_) | SocketError::Capacity(_) | SocketError::Protocol(_) => true,
+        _ => false,
+    }
 }
 
 /// See the module.
@@ -125,6 +138,7 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> Socket<Io> {
         self.words_wait = true;
         Poll::Ready(match message {
             Some(Ok(message)) => Moved::Heard(message),
+            Some(Err(error)) if is_unreadable(&error) => Moved::Unreadable,
             Some(Err(_)) | None => Moved::Gone,
         })
     }

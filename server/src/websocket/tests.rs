@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use futures_util::{SinkExt as _, StreamExt as _};
 use proptest::prelude::*;
-use tokio::io::duplex;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, duplex};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 
@@ -95,4 +95,25 @@ async fn exchange(messages: Vec<Sent>, taken: usize, pings: usize) {
     };
     let ((), (), heard) = tokio::join!(serving, pinging, listening);
     assert_eq!(heard, expected);
+}
+
+/// Who sends what is no message is told so.
+#[tokio::test]
+async fn bytes_that_are_no_message_are_told_from_a_broken_connection() {
+    // Masked frames of clients (RFC 6455, section 5.2): words that are no UTF-8, an unknown kind of frame.
+    for wrong in [[0x81, 0x81, 0, 0, 0, 0, 0xff], [0x83, 0x81, 0, 0, 0, 0, 0]] {
+        let (near, mut far) = duplex(1_000);
+        let mut socket = Socket::new(near, Vec::new(), WebSocketConfig::default()).await;
+        far.write_all(&wrong).await.unwrap();
+        assert!(matches!(socket.moved(false, true).await, Moved::Unreadable));
+        socket.send(Message::text("malformed")).await.unwrap();
+        drop(socket);
+        let mut said = Vec::new();
+        far.read_to_end(&mut said).await.unwrap();
+        assert_eq!(said, [&[0x81, 9], &b"malformed"[..]].concat());
+    }
+    let (near, far) = duplex(1_000);
+    let mut socket = Socket::new(near, Vec::new(), WebSocketConfig::default()).await;
+    drop(far);
+    assert!(matches!(socket.moved(false, true).await, Moved::Gone));
 }

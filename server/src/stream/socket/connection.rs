@@ -24,7 +24,9 @@ use super::{HELLO_WITHIN, SILENT_FOR, Who};
 use crate::allowance::Allowance;
 use crate::error::Error;
 use crate::learning::evidence::credit::Verdict;
-use crate::websocket::{BinaryMessage, CloseFrame, Message, Moved, Socket, SocketError, Utf8Bytes};
+use crate::websocket::{
+    BinaryMessage, CloseFrame, Message, Moved, Socket, SocketError, Utf8Bytes, is_unreadable,
+};
 
 /// The other side is asked whether it is there when it said nothing for so long.
 const PING_EVERY: Duration = Duration::from_secs(4);
@@ -133,6 +135,7 @@ impl Connection {
                 }
                 Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => {}
                 Some(Ok(Message::Binary(_))) => return Err(MALFORMED),
+                Some(Err(error)) if is_unreadable(&error) => return Err(MALFORMED),
                 Some(Ok(Message::Close(_)) | Err(_)) | None => return Err(GONE),
             }
         }
@@ -167,6 +170,7 @@ impl Connection {
                             self.obey(streams, watching, message).await?;
                         }
                     }
+                    Moved::Unreadable => return Err(MALFORMED),
                     Moved::Gone => return Err(GONE),
                 },
                 (frame, payload) = some(&mut self.reading) => {
