@@ -7,6 +7,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
 use crate::error::Error;
+use crate::raw;
 
 /// Whether it can wait, segment, what comes first within it, and a number that makes it unique.
 type Key = (bool, usize, usize, u64);
@@ -131,7 +132,10 @@ impl Pool {
             let tasks = pool.tasks.clone();
             let thread = std::thread::Builder::new()
                 .name(format!("worker {number}"))
-                .spawn(move || tasks.work())?;
+                .spawn(move || {
+                    raw::let_others_first();
+                    tasks.work();
+                })?;
             pool.threads.push(thread);
         }
         Ok(pool)
