@@ -7,7 +7,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
 use crate::error::Error;
-use crate::raw;
+use crate::sandbox;
 
 /// Whether it can wait, segment, what comes first within it, and a number that makes it unique.
 type Key = (bool, usize, usize, u64);
@@ -133,7 +133,7 @@ impl Pool {
             let thread = std::thread::Builder::new()
                 .name(format!("worker {number}"))
                 .spawn(move || {
-                    raw::let_others_first();
+                    sandbox::let_others_first();
                     tasks.work();
                 })?;
             pool.threads.push(thread);

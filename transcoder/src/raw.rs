@@ -4,9 +4,6 @@
 use ffmpeg_next::ffi;
 use ffmpeg_next::{codec, frame, media};
 
-/// Steps of niceness (each takes a fifth of the share) by which workers are behind.
-const BEHIND_OTHERS: libc::c_int = 5;
-
 /// A stream that comes without a container.
 pub(crate) struct Bare<'a> {
     pub(crate) kind: media::Type,
@@ -72,15 +69,6 @@ pub(crate) fn give_memory_back() {
     // SAFETY: sets a number of the allocator; called before any other thread runs.
     unsafe {
         libc::mallopt(libc::M_MMAP_THRESHOLD, 256 << 10);
-    }
-}
-
-/// Lets other threads of this process go before the calling one: those that read and cut have to keep all
-/// that encode busy.
-pub(crate) fn let_others_first() {
-    // SAFETY: changes a number of the calling thread; where that is refused, all are equal as before.
-    unsafe {
-        libc::nice(BEHIND_OTHERS);
     }
 }
 

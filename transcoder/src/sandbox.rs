@@ -66,6 +66,8 @@ const FORBIDDEN: &[libc::c_long] = &[
 
 /// Niceness of work that is done for another machine.
 const STAND_BACK: libc::c_int = 15;
+/// Steps of niceness (each takes a fifth of the share) by which workers are behind.
+const BEHIND_OTHERS: libc::c_int = 5;
 
 /// The flag of a call that makes a thread.
 const CLONE_THREAD: u64 = libc::CLONE_THREAD as u64;
@@ -139,6 +141,15 @@ pub fn stand_back() -> Result<(), Error> {
         return Err(std::io::Error::last_os_error().into());
     }
     Ok(())
+}
+
+/// Lets other threads of this process go before the calling one: those that read and cut have to keep all
+/// that encode busy.
+pub(crate) fn let_others_first() {
+    // SAFETY: changes a number of the calling thread; where that is refused, all are equal as before.
+    unsafe {
+        libc::nice(BEHIND_OTHERS);
+    }
 }
 
 /// Kills this process when its parent dies, also when that happened a moment ago.
