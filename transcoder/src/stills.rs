@@ -211,3 +211,47 @@ fn alone(name: &str, frame: &frame::Video, options: Dictionary<'_>) -> Result<Ve
     encoder.receive_packet(&mut packet).map_err(&what)?;
     Ok(packet.data().unwrap_or_default().to_vec())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn a_long_recording_keeps_few_pictures_from_all_of_it_and_no_file_besides() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut stills = Stills::new(folder.path(), Content::Lecture).unwrap();
+        let slides = [40, 200].map(|value| {
+            let mut frame = frame::Video::new(Pixel::YUV420P, 64, 36);
+            (0..3).for_each(|plane| frame.data_mut(plane).fill(value));
+            let picture = Picture::new(frame);
+            let thumb = Arc::new(picture.thumb());
+            (picture, thumb)
+        });
+        for (number, (picture, thumb)) in (0..200).zip(slides.iter().cycle()) {
+            let at_ms = number * 5_000;
+            if let Some(make) = stills.see(picture, thumb, at_ms).unwrap() {
+                make(picture).unwrap();
+            }
+        }
+        let (_, kept) = stills.finish().unwrap();
+        assert!(
+            (MOST / 2..=MOST).contains(&kept.len()),
+            "{} pictures",
+            kept.len()
+        );
+        let times = kept.iter().map(|still| still.at_ms).chain([1_000_000]);
+        let times: Vec<u64> = times.collect();
+        let widest = times.windows(2).map(|pair| pair[1] - pair[0]).max();
+        assert_eq!(times[0], 0);
+        assert!(widest <= Some(50_000), "{times:?}");
+        let files = std::fs::read_dir(folder.path().join("stills")).unwrap();
+        let files = files.map(|file| file.unwrap().file_name().into_string().unwrap());
+        let named = kept.iter().map(|still| &still.file["stills/".len()..]);
+        assert_eq!(
+            files.collect::<BTreeSet<_>>(),
+            named.map(str::to_owned).collect()
+        );
+    }
+}
