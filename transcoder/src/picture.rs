@@ -113,22 +113,26 @@ impl Picture {
     /// Mean brightness of each cell of a coarse grid.
     pub(crate) fn thumb(&self) -> Thumb {
         let (width, height) = (self.width as usize, self.height as usize);
-        let luma: Vec<&[u8]> = self.lines().collect();
+        let within = |part: usize, parts: usize, whole: usize| {
+            let from = part * whole / parts;
+            // Of a picture that is smaller than the grid, cells share pixels.
+            from..((part + 1) * whole / parts).max(from + 1).min(whole)
+        };
         let mut cells = Vec::with_capacity(THUMB.0 * THUMB.1);
+        let mut sums = vec![0_u32; width];
         for row in 0..THUMB.1 {
-            let rows = row * height / THUMB.1
-                ..((row + 1) * height / THUMB.1).max(row * height / THUMB.1 + 1);
-            for column in 0..THUMB.0 {
-                let from = column * width / THUMB.0;
-                let until = ((column + 1) * width / THUMB.0).max(from + 1);
-                let (mut sum, mut count) = (0_u32, 0_u32);
-                for y in rows.clone().filter(|y| *y < height) {
-                    for value in &luma[y][from..until.min(width)] {
-                        sum += u32::from(*value);
-                        count += 1;
-                    }
+            let rows = within(row, THUMB.1, height);
+            sums.fill(0);
+            for line in self.lines().skip(rows.start).take(rows.len()) {
+                for (sum, value) in sums.iter_mut().zip(line) {
+                    *sum += u32::from(*value);
                 }
-                cells.push(u8::try_from(sum / count.max(1)).unwrap_or(u8::MAX));
+            }
+            for column in 0..THUMB.0 {
+                let columns = within(column, THUMB.0, width);
+                let count = (rows.len() * columns.len()).max(1) as u32;
+                let sum: u32 = sums[columns].iter().sum();
+                cells.push(u8::try_from(sum / count).unwrap_or(u8::MAX));
             }
         }
         Thumb(cells)
