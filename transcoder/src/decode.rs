@@ -98,18 +98,27 @@ impl VideoDecoder {
         self.decoder.skip_frame(Discard::NonReference);
     }
 
-    /// Leaves the next packet's picture undecoded, if no other is decoded from it, where `is_not_missed` says that a
-    /// picture of that time is not missed when there is one so many milliseconds before.
-    pub(crate) fn skim_where(&mut self, packet: &Packet, is_not_missed: impl Fn(i64, i64) -> bool) {
-        let at_ms = packet.pts();
-        let at_ms = at_ms.map(|pts| to_ms(pts, self.time_base, self.start_ms));
-        // Times are rounded: a step that is taken for too long leaves out less.
-        let step_ms = self.step_ms() + 1;
-        let skims = self.is_steady && at_ms.is_some_and(|at_ms| is_not_missed(at_ms, step_ms));
+    /// Whether the next packet's picture is left undecoded, if no other is decoded from it.
+    pub(crate) fn skim_next(&mut self, skims: bool) {
         self.decoder.skip_frame(match skims {
             true => Discard::NonReference,
             false => Discard::Default,
         });
+    }
+
+    /// When a packet's picture is shown and how long after the one before, milliseconds, where they come at one rate.
+    pub(crate) fn time_and_step(&self, packet: &Packet) -> Option<(i64, i64)> {
+        let pts = packet.pts().filter(|_| self.is_steady)?;
+        // Times are rounded: a step that is taken for too long leaves out less.
+        Some((
+            to_ms(pts, self.time_base, self.start_ms),
+            self.step_ms() + 1,
+        ))
+    }
+
+    /// Pixels of a picture.
+    pub(crate) fn pixels(&self) -> u64 {
+        u64::from(self.decoder.width()) * u64::from(self.decoder.height())
     }
 
     /// Forgets what stands between a seek and the next picture.

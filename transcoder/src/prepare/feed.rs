@@ -111,7 +111,7 @@ impl Reader {
             twin,
         } = decoding;
         if let Some(packet) = packet {
-            decoder.skim_where(packet, |at_ms, step_ms| pace.drops_second(at_ms, step_ms));
+            decoder.skim_next(pace.passes_over(packet, decoder));
         }
         let mut wanted = true;
         decoder.decode(packet, |mut frame, at_ms| {

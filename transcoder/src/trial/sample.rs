@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use ffmpeg_next::Packet;
 use ffmpeg_next::frame::Video;
 use millet_manifest::TitleClass;
 
@@ -83,7 +84,7 @@ pub(super) fn sample(input: &Path, look: &Look, largest: &Rung) -> Result<Vec<St
             .filter(|(stream, _)| stream.index() == index)
             .take(MOST_PACKETS)
         {
-            decoder.skim_where(&packet, |at_ms, step_ms| taker.passes_over(at_ms, step_ms));
+            decoder.skim_next(taker.passes_over(&packet, &decoder));
             decoder.decode(Some(&packet), |frame, at_ms| {
                 taker.take(&mut normaliser, frame, at_ms)
             })?;
@@ -124,8 +125,10 @@ impl Taker {
         self.reached_ms.is_some_and(|at_ms| at_ms >= self.end_ms)
     }
 
-    fn passes_over(&self, at_ms: i64, step_ms: i64) -> bool {
-        at_ms < self.from_ms || self.pace.drops_second(at_ms, step_ms)
+    fn passes_over(&mut self, packet: &Packet, decoder: &VideoDecoder) -> bool {
+        let time = decoder.time_and_step(packet);
+        let is_before = time.is_some_and(|(at_ms, _)| at_ms < self.from_ms);
+        self.pace.passes_over(packet, decoder) || is_before
     }
 
     fn take(

@@ -344,6 +344,23 @@ fn a_slow_show_of_slides_is_a_lecture_cut_at_its_slides() {
     assert_eq!(prepared.timeline.content, Content::Lecture);
 }
 
+/// Next to nothing is coded of pictures between two that are as far apart as their coder may put them, even where
+/// the first shows one slide and the second another.
+#[test]
+fn slides_change_on_time_though_most_pictures_say_nothing() {
+    let slides = "-f lavfi -i testsrc=size=1920x1080:rate=1/8:duration=24,fps=10,\
+         negate=enable='between(t,8,15.99)'";
+    let coder = "-c:v libx264 -preset veryfast -bf 8 -b_strategy 0 -sc_threshold 0 -g 1000";
+    let made = format!("{slides} -pix_fmt yuv420p {coder}");
+    let prepared = Bench::made("a.mp4", &made).prepare();
+    prepared.lasts(24_000);
+    let cuts = &prepared.timeline.cuts_ms;
+    assert!(
+        [8_000, 16_000].iter().all(|cut| cuts.contains(cut)),
+        "{cuts:?}"
+    );
+}
+
 /// A flash and a tone at 1.4 s.
 const MARKED: &str = "-f lavfi -i testsrc2=size=320x240:rate=25:duration=3 \
      -f lavfi -i aevalsrc='if(between(t,1.4,1.8),sin(2*PI*440*t),0)':d=3:s=48000 \
