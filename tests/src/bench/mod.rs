@@ -29,7 +29,7 @@ use nginx::Nginx;
 const LECTURE_S: u32 = 120;
 
 /// Measures the parts that are named, or all: `pages`, `viewers`, `frames`, `glass`, `fanout`, `transcode`,
-/// `encoding`, `memory`, `words`.
+/// `encoding`, `lessons`, `memory`, `words`.
 ///
 /// # Panics
 /// When a server or a client fails.
@@ -54,7 +54,8 @@ pub async fn run(parts: &[String]) {
         tokio::task::spawn_blocking(transcode::run).await.unwrap();
     }
     for (part, run) in [
-        ("encoding", transcode::measure_speed as fn()),
+        ("encoding", transcode::encode_quickly as fn()),
+        ("lessons", transcode::encode_lessons),
         ("memory", transcode::measure_memory),
         ("words", transcode::read_words),
     ] {

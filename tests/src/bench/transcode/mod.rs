@@ -19,7 +19,7 @@ use run::Prepared;
 use score::Scorer;
 
 pub use memory::run as measure_memory;
-pub use speed::run as measure_speed;
+pub use speed::{quick as encode_quickly, thorough as encode_lessons};
 pub use words::run as read_words;
 
 /// A recording of the demonstration.
