@@ -8,7 +8,7 @@ use millet_server::stream::wire::{ClientMessage, ServerMessage};
 use millet_tests::stream::host::Host;
 use millet_tests::stream::{Client, ClientError, Event, hello};
 
-use crate::lecture;
+use crate::{connected, lecture, welcomed};
 
 async fn refusal(client: &mut Client) -> (Option<String>, u16) {
     let mut problem = None;
@@ -63,9 +63,7 @@ async fn malformed_talk_ends_the_connection_and_nothing_else() {
         "{\"type\":\"ack\",\"bytes\":1,\"buffer_ms\":1}",
         "{\"type\":\"hello\"}",
     ] {
-        let mut client = Client::connect(host.address(), &host.learner.token)
-            .await
-            .unwrap();
+        let mut client = connected(&host).await;
         client.send_text(text).await.unwrap();
         assert_eq!(
             refusal(&mut client).await,
@@ -73,13 +71,7 @@ async fn malformed_talk_ends_the_connection_and_nothing_else() {
             "{text}"
         );
     }
-    let mut client = Client::connect(host.address(), &host.learner.token)
-        .await
-        .unwrap();
-    client
-        .hello(hello(host.timeline, Host::session()))
-        .await
-        .unwrap();
+    let mut client = welcomed(&host).await;
     client
         .send_text(&format!("{{\"type\":\"{}\"}}", "x".repeat(20_000)))
         .await
@@ -90,13 +82,7 @@ async fn malformed_talk_ends_the_connection_and_nothing_else() {
         }
     };
     assert!(!matches!(ended, ClientError::Silence), "{ended}");
-    let mut client = Client::connect(host.address(), &host.learner.token)
-        .await
-        .unwrap();
-    client
-        .hello(hello(host.timeline, Host::session()))
-        .await
-        .unwrap();
+    let mut client = welcomed(&host).await;
     for _ in 0..200 {
         // The server may have closed already.
         if client
@@ -121,14 +107,7 @@ async fn a_fifth_socket_takes_the_place_of_the_oldest_and_a_stop_says_restart() 
     let (_folder, host) = lecture(60_000).await;
     let mut clients = Vec::new();
     for _ in 0..5 {
-        let mut client = Client::connect(host.address(), &host.learner.token)
-            .await
-            .unwrap();
-        client
-            .hello(hello(host.timeline, Host::session()))
-            .await
-            .unwrap();
-        clients.push(client);
+        clients.push(welcomed(&host).await);
     }
     let (problem, code) = refusal(&mut clients[0]).await;
     assert_eq!(
@@ -210,15 +189,8 @@ async fn files_are_served_whole_and_by_range_to_members_only() {
 #[tokio::test]
 async fn a_peer_that_vanished_or_never_speaks_is_given_up() {
     let (_folder, host) = lecture(600_000).await;
-    let mut mute = Client::connect(host.address(), &host.learner.token)
-        .await
-        .unwrap();
-    let mut gone = Client::connect(host.address(), &host.learner.token)
-        .await
-        .unwrap();
-    gone.hello(hello(host.timeline, Host::session()))
-        .await
-        .unwrap();
+    let mut mute = connected(&host).await;
+    let mut gone = welcomed(&host).await;
     let began = std::time::Instant::now();
     let never_speaks = async {
         let end = refusal(&mut mute).await;

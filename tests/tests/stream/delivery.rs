@@ -13,7 +13,7 @@ use millet_tests::stream::host::Host;
 use millet_tests::stream::player::{Habits, Player};
 use millet_tests::stream::{Client, Event, hello};
 
-use crate::lecture;
+use crate::{connected, lecture, welcomed};
 
 /// Takes everything up to `end`, acknowledging with an empty store.
 async fn to_the_end(client: &mut Client) -> Vec<(Header, Bytes)> {
@@ -33,9 +33,7 @@ async fn to_the_end(client: &mut Client) -> Vec<(Header, Bytes)> {
 #[tokio::test]
 async fn everything_arrives_once_in_order_and_byte_for_byte() {
     let (_folder, host) = lecture(60_000).await;
-    let mut client = Client::connect(host.address(), &host.learner.token)
-        .await
-        .unwrap();
+    let mut client = connected(&host).await;
     let welcome = client
         .hello(hello(host.timeline, Host::session()))
         .await
@@ -110,9 +108,7 @@ async fn after_a_cut_it_goes_on_behind_what_was_received() {
         let session = Host::session();
         let mut first = hello(host.timeline, session);
         first.pin = Some("v240".into());
-        let mut client = Client::connect(host.address(), &host.learner.token)
-            .await
-            .unwrap();
+        let mut client = connected(&host).await;
         client.hello(first.clone()).await.unwrap();
         let mut media = Vec::new();
         while chunks(&media).len() < stop_after {
@@ -128,9 +124,7 @@ async fn after_a_cut_it_goes_on_behind_what_was_received() {
         };
         let epoch = client.epoch;
         drop(client);
-        let mut client = Client::connect(host.address(), &host.learner.token)
-            .await
-            .unwrap();
+        let mut client = connected(&host).await;
         let welcome = client.hello(again).await.unwrap();
         assert_eq!(welcome.epoch, epoch);
         media.extend(to_the_end(&mut client).await);
@@ -146,13 +140,7 @@ async fn after_a_cut_it_goes_on_behind_what_was_received() {
 #[tokio::test]
 async fn a_seek_is_answered_in_its_epoch_from_the_keyframe_before() {
     let (_folder, host) = lecture(600_000).await;
-    let mut client = Client::connect(host.address(), &host.learner.token)
-        .await
-        .unwrap();
-    client
-        .hello(hello(host.timeline, Host::session()))
-        .await
-        .unwrap();
+    let mut client = welcomed(&host).await;
     client.next().await.unwrap();
     client.seek(301_000).await.unwrap();
     let mut first: BTreeMap<bool, Header> = BTreeMap::new();
@@ -173,9 +161,7 @@ async fn a_seek_is_answered_in_its_epoch_from_the_keyframe_before() {
 #[tokio::test]
 async fn nothing_is_sent_beyond_the_credit_or_a_full_store() {
     let (_folder, host) = lecture(600_000).await;
-    let mut client = Client::connect(host.address(), &host.learner.token)
-        .await
-        .unwrap();
+    let mut client = connected(&host).await;
     let mut first = hello(host.timeline, Host::session());
     first.pin = Some("v240".into());
     client.hello(first).await.unwrap();
@@ -199,9 +185,7 @@ async fn nothing_is_sent_beyond_the_credit_or_a_full_store() {
 #[tokio::test]
 async fn a_budget_holds_and_can_be_raised() {
     let (_folder, host) = lecture(600_000).await;
-    let mut client = Client::connect(host.address(), &host.learner.token)
-        .await
-        .unwrap();
+    let mut client = connected(&host).await;
     let mut first = hello(host.timeline, Host::session());
     first.budget_bytes = Some(100_000);
     client.hello(first).await.unwrap();
@@ -272,13 +256,7 @@ async fn real_playback_is_credited_across_a_cut_and_a_restart() {
 #[tokio::test]
 async fn a_script_that_posts_numbers_gets_nothing() {
     let (_folder, host) = lecture(600_000).await;
-    let mut client = Client::connect(host.address(), &host.learner.token)
-        .await
-        .unwrap();
-    client
-        .hello(hello(host.timeline, Host::session()))
-        .await
-        .unwrap();
+    let mut client = welcomed(&host).await;
     let whole: Vec<PlayedInterval> = (0..60)
         .map(|n| PlayedInterval {
             id: IntervalId::new(),
