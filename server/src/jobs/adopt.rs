@@ -37,16 +37,24 @@ pub enum Adopted {
     LeaseLost,
 }
 
-/// Stores the files of `output` and makes them the lesson's timeline.
+/// A result whose files are stored, but which no lesson shows yet.
+#[derive(Debug)]
+pub struct Stored {
+    place: Place,
+    names: Vec<String>,
+    timeline: NewTimeline,
+}
+
+/// Stores the files of `output`.
 ///
 /// # Errors
 /// [`Setback::Fault`] when the output is not what the manifest says, or a store fails.
-pub async fn adopt(
+pub async fn store(
     context: &Context,
     lease: &Lease,
     output: &Path,
     report: &watch::Sender<Step>,
-) -> Result<Adopted, Setback> {
+) -> Result<Stored, Setback> {
     let files = list(output.to_owned()).await?;
     let timeline = read_manifest(output, &files).await?;
     let begun = early::begun(context, lease).await.map_err(fault)?;
@@ -62,38 +70,45 @@ pub async fn adopt(
         .await
         .map_err(fault)?;
     transaction.commit().await.map_err(fault)?;
-
-    let shown = match put_all(&context.objects, id, output, &files, report).await {
-        Ok(total_bytes) => {
-            let timeline = NewTimeline {
-                id,
-                duration_ms: i64::try_from(timeline.duration_ms).map_err(fault)?,
-                total_bytes: i64::try_from(total_bytes).map_err(fault)?,
-            };
-            show(context, lease, &place, &timeline).await
-        }
-        Err(setback) => Err(setback),
+    let total_bytes = put_all(&context.objects, id, output, &files, report).await?;
+    let timeline = NewTimeline {
+        id,
+        duration_ms: i64::try_from(timeline.duration_ms).map_err(fault)?,
+        total_bytes: i64::try_from(total_bytes).map_err(fault)?,
     };
-    match shown {
-        Ok(true) => {
-            if place.goes_on {
-                forget_early(context, id).await;
-            }
-            Ok(Adopted::Shown(id))
+    Ok(Stored {
+        place,
+        names,
+        timeline,
+    })
+}
+
+impl Stored {
+    /// Makes it the lesson's timeline, which ends the job. Not to be given up half-way, when nobody knows whether
+    /// the database has done it.
+    ///
+    /// # Errors
+    /// When a store fails. The commit may have reached the database before its answer was lost: the sweeper, which
+    /// asks the database, decides whether these objects go.
+    pub async fn show(self, context: &Context, lease: &Lease) -> Result<Adopted, Setback> {
+        let Place { id, goes_on, .. } = self.place;
+        let shown = show(context, lease, &self.place, &self.timeline).await?;
+        match (shown, goes_on) {
+            (true, true) => forget_early(context, id).await,
+            // Whoever has the job now goes on with what is shown early; the sweeper knows the rest.
+            (true, false) | (false, true) => {}
+            (false, false) => remove(context, id, &self.names).await.map_err(fault)?,
         }
-        // Whoever has the job now goes on with what is shown early; the sweeper knows the rest.
-        Ok(false) if place.goes_on => Ok(Adopted::LeaseLost),
-        Ok(false) => {
-            remove(context, id, &names).await.map_err(fault)?;
-            Ok(Adopted::LeaseLost)
-        }
-        // The commit may have reached the database before its answer was lost: the sweeper, which
-        // asks the database, decides whether these objects go.
-        Err(setback) => Err(setback),
+        Ok(if shown {
+            Adopted::Shown(id)
+        } else {
+            Adopted::LeaseLost
+        })
     }
 }
 
 /// Under which id a result is kept.
+#[derive(Debug)]
 struct Place {
     id: TimelineId,
     /// The lesson shows the beginning of it under this id.

@@ -13,7 +13,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::adopt::{self, Adopted};
+use super::adopt::{self, Adopted, Stored};
 use super::early::{self, growth::Growth};
 use super::node::Node;
 use super::{
@@ -159,9 +159,9 @@ pub async fn one(context: &Context, owner: &str, work: &Path) -> Result<Option<E
 /// Works while the lease holds, and writes down how it ended.
 async fn hold(context: &Context, lease: &Lease, folder: &Path) -> Result<Ended, Error> {
     let (report, steps) = watch::channel(Step::default());
-    let result = tokio::select! {
-        result = attempt(context, lease, folder, &report) => Some(result),
-        () = keep(context, lease, steps) => None,
+    let stored = tokio::select! {
+        stored = attempt(context, lease, folder, &report) => stored,
+        () = keep(context, lease, steps) => return Ok(Ended::LeaseLost),
         () = context.stop.cancelled() => {
             let mut transaction = context.db.write().await?;
             store::release(&mut transaction, lease).await?;
@@ -169,10 +169,15 @@ async fn hold(context: &Context, lease: &Lease, folder: &Path) -> Result<Ended, 
             return Ok(Ended::Released);
         }
     };
-    match result {
-        None | Some(Ok(Adopted::LeaseLost)) => Ok(Ended::LeaseLost),
-        Some(Ok(Adopted::Shown(_))) => Ok(Ended::Done),
-        Some(Err(setback)) => {
+    // No longer beside the lease's renewal: to that, a job which has just been done looks like one that was lost.
+    let adopted = match stored {
+        Ok(stored) => stored.show(context, lease).await,
+        Err(setback) => Err(setback),
+    };
+    match adopted {
+        Ok(Adopted::LeaseLost) => Ok(Ended::LeaseLost),
+        Ok(Adopted::Shown(_)) => Ok(Ended::Done),
+        Err(setback) => {
             match &setback {
                 Setback::Refused { reason, .. } => {
                     tracing::info!(job = %lease.job, reason, "a file was refused");
@@ -223,13 +228,13 @@ async fn renew(context: &Context, lease: &Lease, step: &Step) -> Result<bool, Er
     Ok(held)
 }
 
-/// The work itself: parts to a file, the transcoder, its output to objects and the lesson.
+/// The work itself: parts to a file, the transcoder, its output to objects.
 async fn attempt(
     context: &Context,
     lease: &Lease,
     folder: &Path,
     report: &watch::Sender<Step>,
-) -> Result<Adopted, Setback> {
+) -> Result<Stored, Setback> {
     let fault = |error: &dyn std::fmt::Display| Setback::Fault {
         sentence: error.to_string(),
     };
@@ -260,7 +265,7 @@ async fn attempt(
         never = early::publish(context, lease, &output, grown) => Err(never),
     };
     let Ok(()) = never;
-    adopt::adopt(context, lease, &output, report).await
+    adopt::store(context, lease, &output, report).await
 }
 
 /// Writes an upload's parts to one file.

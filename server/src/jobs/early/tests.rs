@@ -4,15 +4,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use millet_manifest::Timeline;
+use sqlx::AnyConnection;
 use tokio_util::sync::CancellationToken;
 
 use super::testing::{EARLY, Recording};
+use crate::clock::Timestamp;
 use crate::courses::publish;
 use crate::courses::{shown, store as drafts, testing::NOW};
-use crate::id::TimelineId;
-use crate::jobs::Status;
+use crate::id::{LessonId, TimelineId};
 use crate::jobs::tests::{Bench, Told};
 use crate::jobs::worker::Ended;
+use crate::jobs::{Finished, FinishedFuture, Status};
 use crate::stream::testing::lecture;
 use crate::timelines::Timelines;
 use crate::uploads::sweep;
@@ -234,6 +236,48 @@ async fn the_next_attempt_goes_on_with_the_same_timeline() {
         });
         assert_eq!(ended, Some(Ended::Done));
         assert_eq!(bench.shows().await, Some(id));
+    }
+}
+
+/// Stops the node while the database is told of the result.
+#[derive(Debug)]
+struct Stopping(CancellationToken);
+
+impl Finished for Stopping {
+    fn finished<'a>(
+        &'a self,
+        _: &'a mut AnyConnection,
+        _: LessonId,
+        _: Timestamp,
+    ) -> FinishedFuture<'a> {
+        self.0.cancel();
+        // Whoever else waits for the same token gets a turn.
+        Box::pin(async {
+            tokio::task::yield_now().await;
+            Ok(())
+        })
+    }
+}
+
+#[tokio::test]
+async fn a_result_that_is_just_being_shown_is_shown_and_cleared_up_after() {
+    for mut bench in Bench::each().await {
+        let recording = made(&bench, "one", &lecture(96_000));
+        let lines = [recording.head(), recording.more(), recording.end()];
+        bench.transcoder(&lines.join("\n"));
+        bench.upload().await;
+        bench.context.finished = Arc::new(Stopping(bench.context.stop.clone()));
+        let timelines = bench.timelines();
+        let (ended, id) = tokio::join!(bench.one("w"), async {
+            let id = bench.shows_segments(&timelines, 2).await;
+            recording.say("go").await.unwrap();
+            recording.say("end").await.unwrap();
+            id
+        });
+        assert_eq!(ended, Some(Ended::Done));
+        assert_eq!(bench.shows().await, Some(id));
+        let parts = bench.count("select count(*) from upload_part").await;
+        assert_eq!(parts, 0, "the upload is not needed any more");
     }
 }
 
