@@ -461,6 +461,15 @@ async fn browser_lesson_shows_chapters_and_captions_that_its_recording_brought()
         .wait("the first caption", "return document.querySelector('[data-show=captions]').innerText.includes('Bees need a')")
         .await;
     browser.picture("captions").await;
+    browser.click("details:has(.stills) summary").await;
+    browser.click(".stills li:nth-child(3) .at").await;
+    browser
+        .wait(
+            "the third slide plays",
+            "return document.querySelector('video').currentTime > 12",
+        )
+        .await;
+    browser.picture("pictures").await;
     assert_eq!(browser.barriers().await, Value::Array(Vec::new()));
     browser.close().await;
     server.kill().await;

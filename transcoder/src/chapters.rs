@@ -30,12 +30,12 @@ pub(crate) fn named(input: &Input, start_ms: i64) -> Vec<Chapter> {
     chapters
 }
 
-/// Chapters of a lecture: where its slides change.
-pub(crate) fn slides(changes_ms: &[i64]) -> Vec<Chapter> {
+/// Chapters of a lecture: where its slides begin.
+pub(crate) fn slides(starts_ms: &[i64]) -> Vec<Chapter> {
     let mut starts: Vec<i64> = vec![0];
-    for change in changes_ms {
-        if starts.last().is_some_and(|last| change - last >= APART_MS) {
-            starts.push(*change);
+    for start in starts_ms {
+        if starts.last().is_some_and(|last| start - last >= APART_MS) {
+            starts.push(*start);
         }
     }
     while starts.len() > MOST {
@@ -62,8 +62,8 @@ mod tests {
 
     #[test]
     fn slides_are_far_enough_apart_and_few_enough() {
-        let starts = |changes: &[i64]| -> Vec<u64> {
-            slides(changes)
+        let starts = |starts_ms: &[i64]| -> Vec<u64> {
+            slides(starts_ms)
                 .iter()
                 .map(|chapter| chapter.start_ms)
                 .collect()

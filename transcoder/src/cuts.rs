@@ -15,8 +15,6 @@ pub(crate) struct Rule {
     /// Share of the picture that must change for a cut of its own, thousandths. Where less does, what
     /// stays is worth more than a keyframe.
     pub(crate) cut_permille: u32,
-    /// Share that must change for another slide or scene, thousandths.
-    pub(crate) change_permille: u32,
 }
 
 impl Rule {
@@ -28,21 +26,18 @@ impl Rule {
                 // A keyframe of a slide costs as much as many seconds of it.
                 first_ms: 16_000,
                 cut_permille: 250,
-                change_permille: 40,
             },
             Content::Natural => Self {
                 longest_ms: 8_000,
                 shortest_ms: 2_000,
                 first_ms: 4_000,
                 cut_permille: 500,
-                change_permille: 500,
             },
             Content::AudioOnly => Self {
                 longest_ms: 8_000,
                 shortest_ms: 8_000,
                 first_ms: 8_000,
                 cut_permille: 1001,
-                change_permille: 1001,
             },
         }
     }
@@ -55,8 +50,6 @@ pub(crate) struct Cutter {
     /// When the recording ends, as far as is announced; 0 when that is not known.
     announced_ms: i64,
     cuts: Vec<i64>,
-    /// Changes of the scene, whether or not they are cuts.
-    changes: Vec<i64>,
 }
 
 impl Cutter {
@@ -66,7 +59,6 @@ impl Cutter {
             rule,
             announced_ms,
             cuts: vec![0],
-            changes: Vec::new(),
         }
     }
 
@@ -107,18 +99,6 @@ impl Cutter {
     /// The newest cut.
     pub(crate) fn last(&self) -> i64 {
         self.cuts.last().copied().unwrap_or(0)
-    }
-
-    /// Writes down that the scene changes at `at_ms`, if so much changed.
-    pub(crate) fn changed(&mut self, at_ms: i64, changed_permille: u32) {
-        if changed_permille >= self.rule.change_permille {
-            self.changes.push(at_ms);
-        }
-    }
-
-    /// Where the scene changed, in order.
-    pub(crate) fn changes(&self) -> &[i64] {
-        &self.changes
     }
 
     /// Every cut, in order.

@@ -38,6 +38,7 @@ mod rung;
 pub mod sandbox;
 mod score;
 mod segments;
+mod slides;
 mod sound;
 mod sounding;
 mod source;

@@ -9,6 +9,8 @@ use crate::raw;
 /// Columns and rows of the small picture that changes are judged by.
 const THUMB: (usize, usize) = (64, 36);
 
+/// Cells that differ by more differ visibly, levels.
+const VISIBLE: u8 = 12;
 /// Side of the squares that tell a repeated picture from a new one, pixels.
 const BLOCK: usize = 8;
 /// Neighbours that differ by more are an edge, and pixels that differ by no more are noise, levels.
@@ -171,6 +173,25 @@ pub(crate) fn are_same(a: &Video, b: &Video) -> bool {
         && (0..3).all(same_plane)
 }
 
+/// Shares of a picture that became visibly brighter and darker, thousandths.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Change {
+    brighter: u32,
+    darker: u32,
+}
+
+impl Change {
+    /// That differs at all.
+    pub(crate) fn permille(self) -> u32 {
+        self.brighter + self.darker
+    }
+
+    /// So much became brighter, and so much darker.
+    pub(crate) fn both(self) -> u32 {
+        self.brighter.min(self.darker)
+    }
+}
+
 /// A picture made very small, to see whether something changed.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Thumb(Vec<u8>);
@@ -178,13 +199,21 @@ pub(crate) struct Thumb(Vec<u8>);
 impl Thumb {
     /// Share of cells that differ visibly, 0 to 1000.
     pub(crate) fn changed_permille(&self, other: &Self) -> u32 {
-        let changed = self
-            .0
-            .iter()
-            .zip(&other.0)
-            .filter(|(a, b)| a.abs_diff(**b) > 12)
-            .count();
-        u32::try_from(changed * 1000 / self.0.len().max(1)).unwrap_or(1000)
+        self.change(other).permille()
+    }
+
+    /// What differs visibly from an earlier picture.
+    pub(crate) fn change(&self, earlier: &Self) -> Change {
+        let (mut brighter, mut darker) = (0, 0);
+        for (now, before) in self.0.iter().zip(&earlier.0) {
+            brighter += u32::from(now.saturating_sub(*before) > VISIBLE);
+            darker += u32::from(before.saturating_sub(*now) > VISIBLE);
+        }
+        let all = u32::try_from(self.0.len().max(1)).unwrap_or(u32::MAX);
+        Change {
+            brighter: brighter * 1000 / all,
+            darker: darker * 1000 / all,
+        }
     }
 
     /// Whether there is anything to see: not one even colour, as before a fade-in.

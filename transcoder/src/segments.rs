@@ -131,8 +131,8 @@ impl Segments {
     }
 
     /// Has something else made of a picture of the next segment, by a worker that has nothing more urgent.
-    pub(crate) fn beside(&self, picture: &Arc<Picture>, make: stills::Make) {
-        let (tasks, picture) = (self.pool.tasks(), picture.clone());
+    pub(crate) fn beside(&self, (picture, make): stills::Chosen) {
+        let tasks = self.pool.tasks();
         let held = tasks.hold(picture.bytes());
         tasks.push(true, self.count, 0, move |_| {
             make(&picture)?;

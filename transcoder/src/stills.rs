@@ -27,9 +27,13 @@ const POSTER_WITHIN_MS: i64 = 15_000;
 /// Makes the image file of a picture that was chosen.
 pub(crate) type Make = Box<dyn FnOnce(&Picture) -> Result<(), Error> + Send>;
 
+/// A picture that was chosen, and what makes its image file.
+pub(crate) type Chosen = (Arc<Picture>, Make);
+
 /// Chooses pictures while they go by; whoever has time makes them.
 pub(crate) struct Stills {
     folder: PathBuf,
+    content: Content,
     least_ms: i64,
     /// Of WebP, per cent.
     quality: &'static str,
@@ -37,9 +41,24 @@ pub(crate) struct Stills {
     taken: Vec<(u64, usize)>,
     made: Made,
     last: Option<Arc<Thumb>>,
+    slide: Option<Slide>,
     number: usize,
     poster: Option<FileRef>,
     poster_is_good: bool,
+}
+
+/// What stands on the screen of a lecture, as it looks by now.
+struct Slide {
+    begun_ms: i64,
+    picture: Arc<Picture>,
+    thumb: Arc<Thumb>,
+}
+
+/// What begins with a picture.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Begins {
+    pub(crate) segment: bool,
+    pub(crate) slide: bool,
 }
 
 /// What was made, by number.
@@ -63,41 +82,73 @@ impl Stills {
         };
         Ok(Self {
             folder: output.to_owned(),
+            content,
             least_ms,
             quality,
             taken: Vec::new(),
             made: Made::default(),
             last: None,
+            slide: None,
             number: 0,
             poster: None,
             poster_is_good: false,
         })
     }
 
-    /// A picture at which a segment begins; with what makes it, if it is chosen.
+    /// A picture that is news.
     pub(crate) fn see(
         &mut self,
-        picture: &Picture,
+        picture: &Arc<Picture>,
         thumb: &Arc<Thumb>,
         at_ms: i64,
-    ) -> Result<Option<Make>, Error> {
-        if !self.poster_is_good && at_ms <= POSTER_WITHIN_MS {
-            self.poster_is_good = thumb.has_detail();
-            if self.poster_is_good || self.poster.is_none() {
-                let jpeg = jpeg(picture)?;
-                std::fs::write(self.folder.join("poster.jpg"), &jpeg)?;
-                self.poster = Some(FileRef {
-                    file: "poster.jpg".into(),
-                    bytes: jpeg.len() as u64,
-                });
-            }
+        begins: Begins,
+    ) -> Result<Option<Chosen>, Error> {
+        if begins.segment {
+            self.see_poster(picture, thumb, at_ms)?;
         }
+        if self.content != Content::Lecture {
+            let chosen = begins.segment.then(|| self.take(picture, thumb, at_ms));
+            return Ok(chosen.flatten());
+        }
+        let chosen = if begins.slide { self.end() } else { None };
+        let begun_ms = self.slide.as_ref().map_or(at_ms, |slide| slide.begun_ms);
+        self.slide = Some(Slide {
+            begun_ms,
+            picture: picture.clone(),
+            thumb: thumb.clone(),
+        });
+        Ok(chosen)
+    }
+
+    fn see_poster(&mut self, picture: &Picture, thumb: &Thumb, at_ms: i64) -> Result<(), Error> {
+        if self.poster_is_good || at_ms > POSTER_WITHIN_MS {
+            return Ok(());
+        }
+        self.poster_is_good = thumb.has_detail();
+        if self.poster_is_good || self.poster.is_none() {
+            let jpeg = jpeg(picture)?;
+            std::fs::write(self.folder.join("poster.jpg"), &jpeg)?;
+            self.poster = Some(FileRef {
+                file: "poster.jpg".into(),
+                bytes: jpeg.len() as u64,
+            });
+        }
+        Ok(())
+    }
+
+    /// The slide that was there, as it looked in the end: another one begins, or nothing more comes.
+    pub(crate) fn end(&mut self) -> Option<Chosen> {
+        let slide = self.slide.take()?;
+        self.take(&slide.picture, &slide.thumb, slide.begun_ms)
+    }
+
+    fn take(&mut self, picture: &Arc<Picture>, thumb: &Arc<Thumb>, at_ms: i64) -> Option<Chosen> {
         let at = u64::try_from(at_ms).unwrap_or(0);
         let least = u64::try_from(self.least_ms).unwrap_or(0);
         let early = |last: &(u64, usize)| at < last.0 + least;
         let same = |last: &Arc<Thumb>| thumb.changed_permille(last) < SAME_PERMILLE;
         if self.taken.last().is_some_and(early) || self.last.as_ref().is_some_and(same) {
-            return Ok(None);
+            return None;
         }
         self.last = Some(thumb.clone());
         self.taken.push((at, self.number));
@@ -106,7 +157,7 @@ impl Stills {
         if self.taken.len() > MOST {
             self.thin_out();
         }
-        Ok(Some(make))
+        Some((picture.clone(), make))
     }
 
     /// Makes the picture of the next number.
@@ -217,24 +268,56 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
+    use crate::slides::testing::slide;
+
+    fn seen(shade: u8, words: &[usize]) -> (Arc<Picture>, Arc<Thumb>) {
+        let picture = slide(shade, words);
+        let thumb = Arc::new(picture.thumb());
+        (Arc::new(picture), thumb)
+    }
+
+    fn begins(slide: bool) -> Begins {
+        let segment = false;
+        Begins { segment, slide }
+    }
+
+    #[test]
+    fn each_slide_is_there_once_from_its_beginning_as_it_looks_in_the_end() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut stills = Stills::new(folder.path(), Content::Lecture).unwrap();
+        let slides = [
+            (0, seen(40, &[30]), false),
+            (9_000, seen(40, &[30, 50]), false),
+            (20_000, seen(200, &[30]), true),
+            (30_000, seen(90, &[9]), true),
+        ];
+        let mut chosen = Vec::new();
+        for (at_ms, (picture, thumb), slide) in &slides {
+            let see = stills.see(picture, thumb, *at_ms, begins(*slide));
+            chosen.extend(see.unwrap());
+        }
+        chosen.extend(stills.end());
+        let times: Vec<u64> = stills.taken.iter().map(|(at_ms, _)| *at_ms).collect();
+        assert_eq!(times, [0, 20_000, 30_000]);
+        assert_eq!(chosen.len(), 3);
+        for ((picture, _), (_, (expected, _), _)) in chosen.iter().zip(&slides[1..]) {
+            assert!(Arc::ptr_eq(picture, expected));
+        }
+    }
 
     #[test]
     fn a_long_recording_keeps_few_pictures_from_all_of_it_and_no_file_besides() {
         let folder = tempfile::tempdir().unwrap();
         let mut stills = Stills::new(folder.path(), Content::Lecture).unwrap();
-        let slides = [40, 200].map(|value| {
-            let mut frame = frame::Video::new(Pixel::YUV420P, 64, 36);
-            (0..3).for_each(|plane| frame.data_mut(plane).fill(value));
-            let picture = Picture::new(frame);
-            let thumb = Arc::new(picture.thumb());
-            (picture, thumb)
-        });
+        let slides = [40, 200].map(|shade| seen(shade, &[]));
+        let make = |(picture, make): Chosen| make(&picture).unwrap();
         for (number, (picture, thumb)) in (0..200).zip(slides.iter().cycle()) {
-            let at_ms = number * 5_000;
-            if let Some(make) = stills.see(picture, thumb, at_ms).unwrap() {
-                make(picture).unwrap();
-            }
+            let chosen = stills
+                .see(picture, thumb, number * 5_000, begins(number > 0))
+                .unwrap();
+            chosen.map(make);
         }
+        stills.end().map(make);
         let (_, kept) = stills.finish().unwrap();
         assert!(
             (MOST / 2..=MOST).contains(&kept.len()),

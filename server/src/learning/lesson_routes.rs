@@ -238,6 +238,7 @@ fn player(id: TimelineId, timeline: &Timeline, account: AccountId, place: Place)
             .map(|still| pages::Still {
                 path: timelines::path(id, &still.file),
                 at_ms: number(still.at_ms),
+                at_s: number(still.at_ms / 1000),
             })
             .collect(),
     }

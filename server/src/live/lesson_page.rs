@@ -111,6 +111,7 @@ fn record(class: &Class, replay: &Replay, trim: Trim, most_chat: usize) -> pages
             .map(|slide| pages::Still {
                 path: slide.path.clone(),
                 at_ms: number(slide.at_ms),
+                at_s: number(slide.at_ms / 1000),
             })
             .collect(),
         trim: None,

@@ -8,6 +8,7 @@ use crate::error::{Error, bad};
 use crate::finished::Part;
 use crate::package::Made;
 use crate::source::Source;
+use crate::stills::Stills;
 
 /// Length of the last segment at least, milliseconds; the longest packet of sound has 120.
 const SHORTEST_LAST_MS: i64 = 150;
@@ -68,6 +69,12 @@ impl Work {
             if no_picture {
                 self.discard(ids.iter().map(String::as_str))?;
             } else {
+                if self.chapters.is_empty() && self.content == Content::Lecture {
+                    self.chapters = chapters::slides(pictures.slides.starts_ms());
+                }
+                if let Some(last) = pictures.stills.as_mut().and_then(Stills::end) {
+                    pictures.segments.beside(last);
+                }
                 rungs = pictures.segments.finish()?;
                 if let Some(seen) = pictures.stills {
                     (poster, stills) = seen.finish()?;
@@ -77,9 +84,6 @@ impl Work {
         if no_picture {
             self.decision.class = TitleClass::AudioOnly;
             self.decision.rungs.clear();
-        }
-        if self.chapters.is_empty() && self.content == Content::Lecture {
-            self.chapters = chapters::slides(self.cutter.changes());
         }
         Ok(Made {
             captions: self.captions,

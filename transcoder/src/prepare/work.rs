@@ -25,10 +25,11 @@ use crate::picture::{Picture, Thumb};
 use crate::plan::Plan;
 use crate::report::Report;
 use crate::segments::{Order, Segments, Whole};
+use crate::slides::Slides;
 use crate::sound::Mono;
 use crate::sounding::SoundEncoder;
 use crate::source::Source;
-use crate::stills::Stills;
+use crate::stills::{Begins, Stills};
 use crate::store::Store;
 
 /// For so many workers that encode, one thread decodes: the fewer share a core, the less each of them takes.
@@ -57,6 +58,7 @@ pub(super) struct Work {
 /// Its pictures.
 pub(super) struct Pictures {
     pub(super) normaliser: Normaliser,
+    pub(super) slides: Slides,
     /// Absent where not all is made.
     pub(super) stills: Option<Stills>,
     /// What was decoded last, in its final form.
@@ -136,6 +138,7 @@ impl Work {
                     plan.interlaced,
                     Fit::Stretch,
                 ),
+                slides: Slides::default(),
                 stills: match scope {
                     Scope::Whole => Some(Stills::new(output, content)?),
                     Scope::Head | Scope::Part { .. } => None,
@@ -206,9 +209,6 @@ impl Work {
         if cut && !first {
             self.cut(at_ms);
         }
-        if !first {
-            self.cutter.changed(at_ms, changed);
-        }
         self.send(picture, thumb, at_ms, cut)?;
         self.settle(at_ms)
     }
@@ -256,14 +256,17 @@ impl Work {
             return Ok(());
         };
         pictures.last_ms = at_ms;
-        if cut {
-            if let Some(stills) = &mut pictures.stills
-                && let Some(make) = stills.see(&picture, &thumb, at_ms)?
-            {
-                pictures.segments.beside(&picture, make);
-            }
-        } else if pictures.collector.repeats(&picture, at_ms) {
+        if !cut && pictures.collector.repeats(&picture, at_ms) {
             return Ok(());
+        }
+        let begins = Begins {
+            segment: cut,
+            slide: pictures.slides.see(&thumb, at_ms),
+        };
+        if let Some(stills) = &mut pictures.stills
+            && let Some(chosen) = stills.see(&picture, &thumb, at_ms, begins)?
+        {
+            pictures.segments.beside(chosen);
         }
         match pictures.collector.take(picture, thumb, at_ms, cut) {
             Some(whole) => self.push(whole),

@@ -294,12 +294,19 @@ fn chapters_are_named_or_the_slides() {
         (20_000, Some("Seed".to_owned())),
     ];
     assert_eq!(chapters(&named), expected);
-    let found = chapters(&Bench::with("a.mp4", &slides).prepare());
+    let slides = Bench::with("a.mp4", &slides).prepare();
+    let found = chapters(&slides);
     let starts: Vec<u64> = found.iter().map(|(start, _)| *start).collect();
     assert_eq!(starts.len(), 3, "{starts:?}");
     assert!(
         starts[1].abs_diff(11_000) <= 200 && starts[2].abs_diff(22_000) <= 200,
         "{starts:?}"
+    );
+    let index = slides.timeline.stills.iter().map(|still| still.at_ms);
+    assert_eq!(
+        index.collect::<Vec<_>>(),
+        starts,
+        "each slide has a picture"
     );
 }
 

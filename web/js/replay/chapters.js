@@ -1,5 +1,5 @@
 // @ts-check
-/** Places of a lesson: chapters and messages to jump to, captions, and the ends that a teacher chooses. */
+/** Places of a lesson: chapters, pictures and messages to jump to, captions, and the ends that a teacher chooses. */
 
 import { clock } from "../player/controls.js";
 
@@ -60,6 +60,8 @@ function follow(event) {
   if (!place) return;
   event.preventDefault();
   jump(Number(place.dataset.at));
+  // On a phone, pictures stand far below what plays.
+  section?.scrollIntoView({ block: "nearest" });
 }
 
 /** Marks the chapter that plays. */

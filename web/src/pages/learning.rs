@@ -236,6 +236,8 @@ pub struct Still {
     pub path: String,
     /// When it is shown.
     pub at_ms: i64,
+    /// The same in whole seconds.
+    pub at_s: i64,
 }
 
 /// `GET /learning`

@@ -14,6 +14,7 @@ mark-read = I have read this
 watched-of = { $percent } % watched; { $required } % completes this lesson.
 pictures = Pictures
 picture-at = Picture at
+play-from = Play from { $at }
 keep = Keep on this phone
 video-lines = Video { $height }p
 sound-only = Sound only

@@ -14,6 +14,7 @@ next-lesson = 下一课
 watched-of = 已看{ $percent }%，看满{ $required }%即完成本课。
 pictures = 画面目录
 picture-at = 画面
+play-from = 从 { $at } 播放
 keep = 下载保存
 video-lines = 视频 { $height }p
 sound-only = 仅声音

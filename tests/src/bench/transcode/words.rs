@@ -157,9 +157,10 @@ impl<'a> Reader<'a> {
                 .arg(&picture),
         );
         let mut reader = Command::new("tesseract");
+        // As one block of lines: where it looks for columns and headings, whole slides are lost, of the recording too.
         reader
             .arg(&picture)
-            .args(["-", "-l", self.language, "--dpi", "150"]);
+            .args(["-", "-l", self.language, "--dpi", "150", "--psm", "6"]);
         let run = reader
             .output()
             .unwrap_or_else(|error| panic!("{reader:?}: {error}; run `make bench`"));
