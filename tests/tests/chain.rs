@@ -161,6 +161,10 @@ async fn write_course(browser: &Browser, origin: &str, recording: &std::path::Pa
     browser.find(".notice").await;
 }
 
+/// Something was watched, and the page says as much as its player.
+const WATCHED: &str = "const [page, player] = ['[data-watched]', '[data-show=watched]'].map(each => \
+     document.querySelector(each).textContent); return page === player && !/\\b0 ?%/.test(page)";
+
 /// Watches the whole lesson through three cuts and a restart of the server.
 async fn learn(
     browser: &Browser,
@@ -196,6 +200,9 @@ async fn learn(
     }
     browser
         .wait("playback goes on", &format!("{IS_PLAYING} 14"))
+        .await;
+    browser
+        .wait("page and player say alike how much was watched", WATCHED)
         .await;
     server.kill().await;
     let server = Server::start(storage).await;

@@ -117,7 +117,12 @@ export class Controls {
     this.mark("bytes", String(bytes));
     this.show("ahead", this.say("ahead", { seconds }));
     this.show("used", this.say("used", { mb: megabytes(bytes) }));
-    if (permille >= 0) this.show("watched", this.say("watched", { percent: Math.floor(permille / 10) }));
+    if (permille < 0) return;
+    const watched = this.say("watched", { percent: Math.floor(permille / 10) });
+    this.show("watched", watched);
+    // What the page said when it was opened.
+    const before = document.querySelector("[data-watched]");
+    if (before && before.textContent !== watched) before.textContent = watched;
   }
 
   /** @param {string} name @param {string} value */
