@@ -61,41 +61,52 @@ impl Movement {
     }
 }
 
+impl Now {
+    fn begin(thumb: &Arc<Thumb>, at_ms: i64) -> Self {
+        Self {
+            first: thumb.clone(),
+            still: thumb.clone(),
+            last: thumb.clone(),
+            movement: Movement {
+                begun_ms: at_ms,
+                last_ms: at_ms,
+                stood: false,
+            },
+        }
+    }
+
+    /// Whether the picture shows another slide than the one that is known.
+    fn is_left_by(&mut self, thumb: &Arc<Thumb>, at_ms: i64) -> bool {
+        let change = thumb.change(&self.last);
+        let moved = change.both() >= MOVED_PERMILLE;
+        if moved {
+            self.movement.go_on(at_ms);
+        }
+        let may_change = self.movement.may_change_slides(at_ms);
+        let is_other = change.permille() >= OTHER_PERMILLE
+            || thumb.change(&self.first).permille() >= GONE_PERMILLE
+            || (may_change && thumb.change(&self.still).both() >= REPLACED_PERMILLE);
+        self.last = thumb.clone();
+        if is_other {
+            self.first = thumb.clone();
+        }
+        if is_other || (moved && !may_change) {
+            self.still = thumb.clone();
+        }
+        is_other
+    }
+}
+
 impl Slides {
     /// Whether another slide begins with this picture. The very first one does not.
     pub(crate) fn see(&mut self, thumb: &Arc<Thumb>, at_ms: i64) -> bool {
         let Some(now) = &mut self.now else {
             self.starts_ms.push(at_ms);
-            self.now = Some(Now {
-                first: thumb.clone(),
-                still: thumb.clone(),
-                last: thumb.clone(),
-                movement: Movement {
-                    begun_ms: at_ms,
-                    last_ms: at_ms,
-                    stood: false,
-                },
-            });
+            self.now = Some(Now::begin(thumb, at_ms));
             return false;
         };
-        let change = thumb.change(&now.last);
-        let moved = change.both() >= MOVED_PERMILLE;
-        if moved {
-            now.movement.go_on(at_ms);
-        }
-        let may_be = now.movement.may_change_slides(at_ms);
-        let is_other = change.permille() >= OTHER_PERMILLE
-            || thumb.change(&now.first).permille() >= GONE_PERMILLE
-            || (may_be && thumb.change(&now.still).both() >= REPLACED_PERMILLE);
-        now.last = thumb.clone();
-        if is_other {
-            now.first = thumb.clone();
-        }
-        if is_other || (moved && !may_be) {
-            now.still = thumb.clone();
-        }
         let started_ms = self.starts_ms.last().copied().unwrap_or(0);
-        let begins = is_other && at_ms - started_ms >= GIVES_WAY_MS;
+        let begins = now.is_left_by(thumb, at_ms) && at_ms - started_ms >= GIVES_WAY_MS;
         if begins {
             self.starts_ms.push(at_ms);
         }

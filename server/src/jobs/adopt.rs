@@ -92,18 +92,17 @@ impl Stored {
     /// asks the database, decides whether these objects go.
     pub async fn show(self, context: &Context, lease: &Lease) -> Result<Adopted, Setback> {
         let Place { id, goes_on, .. } = self.place;
-        let shown = show(context, lease, &self.place, &self.timeline).await?;
-        match (shown, goes_on) {
-            (true, true) => forget_early(context, id).await,
-            // Whoever has the job now goes on with what is shown early; the sweeper knows the rest.
-            (true, false) | (false, true) => {}
-            (false, false) => remove(context, id, &self.names).await.map_err(fault)?,
+        if !show(context, lease, &self.place, &self.timeline).await? {
+            // Where it goes on with what is shown early, so does whoever has the job now; the sweeper knows the rest.
+            if !goes_on {
+                remove(context, id, &self.names).await.map_err(fault)?;
+            }
+            return Ok(Adopted::LeaseLost);
         }
-        Ok(if shown {
-            Adopted::Shown(id)
-        } else {
-            Adopted::LeaseLost
-        })
+        if goes_on {
+            forget_early(context, id).await;
+        }
+        Ok(Adopted::Shown(id))
     }
 }
 

@@ -9,8 +9,8 @@ use crate::decode::VideoDecoder;
 const PIXELS_TO_A_BIT: u64 = 2_048;
 /// With less than a bit for so many pixels it shows no other slide.
 const PIXELS_TO_A_BIT_OF_NEWS: u64 = 512;
-/// Coders predict pictures from later ones too, out of so many at most (MaxDpbFrames of H.264, A.3.1): what says nothing shows
-/// nothing new when none of those did.
+/// Coders predict pictures from later ones too, out of so many at most (MaxDpbFrames of H.264, A.3.1): what says
+/// nothing shows nothing new when none of those did.
 const REORDERED: u32 = 16;
 
 /// Drops pictures that no rung has room for before they cost filtering. What deinterlaces needs
