@@ -12,6 +12,7 @@ mod content;
 mod cuts;
 mod decode;
 mod download;
+mod drift;
 mod encode;
 mod error;
 mod finished;
