@@ -4,6 +4,7 @@ use std::path::Path;
 
 use millet_manifest::{Content, PictureSigns, TitleClass};
 
+use crate::colours::Colours;
 use crate::decode::VideoDecoder;
 use crate::error::Error;
 use crate::normalise::{Fit, Normaliser, displayed};
@@ -42,6 +43,7 @@ pub(crate) struct Look {
     pub(crate) width: u32,
     pub(crate) height: u32,
     pub(crate) interlaced: bool,
+    pub(crate) colours: Colours,
 }
 
 impl Look {
@@ -108,6 +110,7 @@ struct Eye {
     turn: u32,
     normaliser: Normaliser,
     size: Option<(u32, u32)>,
+    colours: Option<Colours>,
     interlaced: usize,
     seen: usize,
     sums: Sums,
@@ -133,6 +136,7 @@ impl Eye {
             turn,
             normaliser: Normaliser::new(turn, EYE.0, EYE.1, false, Fit::Stretch),
             size: None,
+            colours: None,
             interlaced: 0,
             seen: 0,
             sums: Sums::default(),
@@ -155,6 +159,7 @@ impl Eye {
         self.seen += 1;
         self.interlaced += usize::from(frame.is_interlaced());
         self.size.get_or_insert(displayed(&frame, self.turn));
+        self.colours.get_or_insert(Colours::of(&frame));
         if self
             .last
             .as_ref()
@@ -182,7 +187,7 @@ impl Eye {
     }
 
     fn verdict(&self) -> Option<Look> {
-        let (width, height) = self.size?;
+        let ((width, height), colours) = (self.size?, self.colours?);
         let sums = &self.sums;
         let count = sums.compared.max(1) as u64;
         let mean = |sum: u64| u32::try_from(sum / count).unwrap_or(u32::MAX);
@@ -207,6 +212,7 @@ impl Eye {
             width,
             height,
             interlaced: self.interlaced * 2 > self.seen,
+            colours,
         })
     }
 }

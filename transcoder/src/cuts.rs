@@ -1,9 +1,28 @@
-//! Where every rung is cut: at changes of the scene, and never too far apart.
+//! Where every rung is cut: at changes of the scene, never too far apart, and at seams.
 
 use millet_manifest::Content;
 
 /// The last segment may be longer than others by so much: one part in this many.
 const REST: i64 = 4;
+
+/// A shorter recording is made before help would pay, milliseconds.
+const SHORTEST_SHARED_MS: i64 = 5 * 60_000;
+/// Parts that a recording has, as far as each keeps to these lengths, milliseconds.
+const PARTS: i64 = 12;
+const SHORTEST_PART_MS: i64 = 60_000;
+const LONGEST_PART_MS: i64 = 5 * 60_000;
+
+/// Seams of a recording of about this length: it is cut there whatever it shows, so that a part can be made without
+/// what goes before it. The last part is the longest.
+pub(crate) fn seams_ms(announced_ms: i64) -> Vec<i64> {
+    if announced_ms < SHORTEST_SHARED_MS {
+        return Vec::new();
+    }
+    let part_ms = (announced_ms / PARTS).clamp(SHORTEST_PART_MS, LONGEST_PART_MS);
+    (1..announced_ms / part_ms)
+        .map(|number| number * part_ms)
+        .collect()
+}
 
 /// Longest and shortest segment of one kind of content, milliseconds.
 #[derive(Clone, Copy, Debug)]
@@ -49,16 +68,18 @@ pub(crate) struct Cutter {
     rule: Rule,
     /// When the recording ends, as far as is announced; 0 when that is not known.
     announced_ms: i64,
+    seams_ms: Vec<i64>,
     cuts: Vec<i64>,
 }
 
 impl Cutter {
-    /// The first cut is always at the start.
-    pub(crate) fn new(rule: Rule, announced_ms: i64) -> Self {
+    /// Begins at `from_ms`, with a cut: at the start or at a seam.
+    pub(crate) fn new(rule: Rule, announced_ms: i64, seams_ms: Vec<i64>, from_ms: i64) -> Self {
         Self {
             rule,
             announced_ms,
-            cuts: vec![0],
+            seams_ms,
+            cuts: vec![from_ms],
         }
     }
 
@@ -72,18 +93,32 @@ impl Cutter {
     /// Whether the picture at `at_ms`, that changed so much, begins a segment.
     pub(crate) fn wants(&self, at_ms: i64, changed_permille: u32) -> bool {
         let since = at_ms - self.last();
-        since >= self.longest_ms()
-            || (since >= self.rule.shortest_ms && changed_permille >= self.rule.cut_permille)
+        let shortest_ms = self.rule.shortest_ms;
+        let fits = since >= shortest_ms
+            && (self.next_seam()).is_none_or(|seam_ms| seam_ms - at_ms >= shortest_ms);
+        since >= self.longest_ms() || (fits && changed_permille >= self.rule.cut_permille)
+    }
+
+    fn next_seam(&self) -> Option<i64> {
+        let passed = self.seams_ms.partition_point(|seam| *seam <= self.last());
+        self.seams_ms.get(passed).copied()
     }
 
     /// Longest segment from the last cut on: a little rest at the end is not worth a keyframe of its own.
     fn longest_ms(&self) -> i64 {
-        let longest_ms = match self.cuts.len() {
-            1 => self.rule.first_ms,
+        let longest_ms = match self.last() {
+            0 => self.rule.first_ms,
             _ => self.rule.longest_ms,
         };
-        let rest_ms = self.announced_ms - self.last() - longest_ms;
         let most_ms = longest_ms / REST;
+        if let Some(seam_ms) = self.next_seam() {
+            let left_ms = seam_ms - self.last();
+            return match left_ms <= longest_ms + most_ms {
+                true => left_ms,
+                false => longest_ms,
+            };
+        }
+        let rest_ms = self.announced_ms - self.last() - longest_ms;
         // What is announced may be a little too short.
         match (-most_ms..=most_ms).contains(&rest_ms) {
             true => longest_ms + most_ms,
@@ -111,9 +146,13 @@ impl Cutter {
 mod tests {
     use super::*;
 
+    fn natural(announced_ms: i64) -> Cutter {
+        Cutter::new(Rule::of(Content::Natural), announced_ms, Vec::new(), 0)
+    }
+
     #[test]
     fn segments_are_neither_too_long_nor_too_short() {
-        let mut cutter = Cutter::new(Rule::of(Content::Natural), 0);
+        let mut cutter = natural(0);
         assert!(!cutter.wants(1_900, 1000));
         assert!(cutter.wants(2_000, 1000));
         // The first is shorter, so that work and watching begin soon.
@@ -132,7 +171,7 @@ mod tests {
     #[test]
     fn a_little_rest_at_the_end_belongs_to_the_last_segment() {
         let ending = |announced_ms| {
-            let mut cutter = Cutter::new(Rule::of(Content::Natural), announced_ms);
+            let mut cutter = natural(announced_ms);
             cutter.cut(2_000);
             cutter
         };
@@ -147,5 +186,54 @@ mod tests {
         // Another scene begins a segment all the same, and an end that was announced too early comes.
         assert!(cutter.wants(11_960, 1000));
         assert_eq!(cutter.overdue(12_040), Some(12_000));
+    }
+
+    /// All cuts of a recording whose pictures change wholly at these moments, from `from_ms` on.
+    fn cuts(announced_ms: i64, changes_ms: &[i64], from_ms: i64) -> Vec<i64> {
+        let seams_ms = seams_ms(announced_ms);
+        let mut cutter = Cutter::new(Rule::of(Content::Lecture), announced_ms, seams_ms, from_ms);
+        for at_ms in (from_ms..announced_ms).step_by(40) {
+            while let Some(due) = cutter.overdue(at_ms) {
+                cutter.cut(due);
+            }
+            let changed = if changes_ms.contains(&at_ms) { 1000 } else { 0 };
+            if cutter.wants(at_ms, changed) {
+                cutter.cut(at_ms);
+            }
+        }
+        cutter.into_cuts()
+    }
+
+    #[test]
+    fn from_a_seam_on_cuts_are_the_same_whatever_goes_before() {
+        // A slide in the middle, one just before a seam, one on it.
+        let changes_ms = [7_000, 71_240, 119_600, 180_000, 301_000];
+        for announced_ms in [SHORTEST_SHARED_MS, 604_321, 3_600_000] {
+            let whole = cuts(announced_ms, &changes_ms, 0);
+            let seams = seams_ms(announced_ms);
+            assert!(seams.len() >= 4);
+            for seam in seams {
+                let part: Vec<i64> = whole.iter().copied().filter(|cut| *cut >= seam).collect();
+                assert_eq!(cuts(announced_ms, &changes_ms, seam), part);
+            }
+            let shortest = whole.windows(2).map(|pair| pair[1] - pair[0]).min();
+            assert!(shortest >= Some(2_000), "{whole:?}");
+        }
+        assert!(cuts(SHORTEST_SHARED_MS, &changes_ms, 0).contains(&71_240));
+    }
+
+    #[test]
+    fn parts_have_lengths_that_pay() {
+        assert!(seams_ms(0).is_empty());
+        assert!(seams_ms(SHORTEST_SHARED_MS - 1).is_empty());
+        for announced_ms in [SHORTEST_SHARED_MS, 1_234_567, 7_200_000, 4 * 3_600_000] {
+            let mut bounds = vec![0];
+            bounds.extend(seams_ms(announced_ms));
+            bounds.push(announced_ms);
+            let lengths: Vec<i64> = bounds.windows(2).map(|pair| pair[1] - pair[0]).collect();
+            let last = lengths[lengths.len() - 1];
+            assert!(lengths.iter().all(|length| *length <= last));
+            assert!(lengths[0] >= SHORTEST_PART_MS && last < 2 * LONGEST_PART_MS);
+        }
     }
 }

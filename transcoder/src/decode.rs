@@ -6,9 +6,9 @@ use ffmpeg_next::codec::context::Context;
 use ffmpeg_next::format::context::Input;
 use ffmpeg_next::{Dictionary, Discard, Packet, Rational, codec, decoder, frame, threading};
 
-use crate::error::{Error, bad, libav};
+use crate::error::{Error, bad, libav, over_limit, undecodable};
 use crate::limits;
-use crate::source::{AudioTrack, VideoTrack, over_limit, to_ms, too_long};
+use crate::source::{AudioTrack, VideoTrack, to_ms, too_long};
 
 /// Damaged packets in a row after which the rest is taken for damaged too.
 const MOST_DAMAGED: u32 = 2_000;
@@ -45,7 +45,10 @@ impl VideoDecoder {
         let opened = context.decoder().open_as_with(codec, options);
         let decoder = opened
             .and_then(codec::decoder::Opened::video)
-            .map_err(libav("open the decoder of the pictures"))?;
+            .map_err(undecodable(
+                "open the decoder of the pictures",
+                "The pictures of the file cannot be decoded.",
+            ))?;
         Ok(Self {
             decoder,
             time_base: track.time_base,
@@ -106,6 +109,12 @@ impl VideoDecoder {
         });
     }
 
+    /// When a packet's picture is shown, or else decoded, milliseconds.
+    pub(crate) fn time(&self, packet: &Packet) -> Option<i64> {
+        let time = packet.pts().or(packet.dts())?;
+        Some(to_ms(time, self.time_base, self.start_ms))
+    }
+
     /// When a packet's picture is shown and how long after the one before, milliseconds, where they come at one rate.
     pub(crate) fn time_and_step(&self, packet: &Packet) -> Option<(i64, i64)> {
         let pts = packet.pts().filter(|_| self.is_steady)?;
@@ -146,7 +155,10 @@ impl AudioDecoder {
         let decoder = context(input, track.index)?
             .decoder()
             .audio()
-            .map_err(libav("open the decoder of the sound"))?;
+            .map_err(undecodable(
+                "open the decoder of the sound",
+                "The sound of the file cannot be decoded.",
+            ))?;
         Ok(Self {
             decoder,
             time_base: track.time_base,

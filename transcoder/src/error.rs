@@ -45,6 +45,26 @@ pub(crate) fn libav(what: &'static str) -> impl Fn(ffmpeg_next::Error) -> Error 
     move |error| Error::Libav { what, error }
 }
 
+/// As [`libav`], of what the input's own data make fail: it is to blame, unless the machine lacks something.
+pub(crate) fn undecodable(
+    what: &'static str,
+    sentence: &'static str,
+) -> impl Fn(ffmpeg_next::Error) -> Error {
+    move |error| match error {
+        ffmpeg_next::Error::Other { errno } if errno == libc::ENOMEM => over_limit(),
+        ffmpeg_next::Error::Other { errno } if errno == libc::EAGAIN => libav(what)(error),
+        _ => bad(BadInput::Truncated, sentence),
+    }
+}
+
+/// The refusal of an input that needs more than it may.
+pub(crate) fn over_limit() -> Error {
+    bad(
+        BadInput::OverLimit,
+        "The file needs more memory than allowed.",
+    )
+}
+
 /// Refuses the input.
 pub(crate) fn bad(reason: BadInput, sentence: impl Into<String>) -> Error {
     Error::Bad {

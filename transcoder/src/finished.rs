@@ -53,10 +53,11 @@ impl Finished {
     }
 
     fn sought(&self, rung: usize, (start_ms, end_ms): (i64, i64)) -> Sought {
+        let time = |ms: i64| u64::try_from(ms).unwrap_or(0);
         Sought {
             plan: self.plans[rung],
-            start_ms,
-            end_ms,
+            start_ms: time(start_ms),
+            end_ms: time(end_ms),
         }
     }
 
@@ -76,8 +77,8 @@ impl Finished {
         let mut all = Vec::with_capacity(rungs.len());
         for (number, rung) in rungs.iter().enumerate() {
             let sought = self.sought(number, times);
-            let found = match self.store.found(&rung.id, index, sought) {
-                None => self.store.accept(&rung.id, index, sought)?,
+            let found = match self.store.found(&rung.id, sought) {
+                None => self.store.accept(&rung.id, sought)?,
                 found => found,
             };
             if let Some(record) = &found {
@@ -104,9 +105,7 @@ impl Finished {
         index: usize,
         times: (i64, i64),
     ) -> Result<bool, Error> {
-        let record = self
-            .store
-            .accept(&rung.id, index, self.sought(number, times))?;
+        let record = self.store.accept(&rung.id, self.sought(number, times))?;
         let accepted = record.is_some();
         if let Some(record) = record {
             self.keep((number, rung), index, record);
@@ -130,7 +129,7 @@ impl Finished {
             init_sum: crate::sum::sum(init),
             segment,
         };
-        self.store.finished(&rung.id, index, &record)?;
+        self.store.finished(&rung.id, &record)?;
         self.keep((number, rung), index, record);
         Ok(())
     }

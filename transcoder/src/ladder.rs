@@ -3,6 +3,8 @@
 use millet_manifest::{FileRef, Kind, Rendition, TitleClass};
 use serde::{Deserialize, Serialize};
 
+use crate::colours::Colours;
+
 /// What a rung is coded with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Codec {
@@ -49,6 +51,7 @@ pub(crate) struct Rung {
     pub(crate) codec: Codec,
     pub(crate) tune: Tune,
     pub(crate) effort: Effort,
+    pub(crate) colours: Colours,
     /// Even.
     pub(crate) width: u32,
     /// Even.
@@ -128,10 +131,11 @@ const LEAST_AV1_SIDE: u32 = 64;
 pub(crate) struct Shape {
     pub(crate) effort: Effort,
     pub(crate) class: TitleClass,
+    pub(crate) colours: Colours,
     /// As displayed.
     pub(crate) width: u32,
     pub(crate) height: u32,
-    /// Frames in 1000 seconds.
+    /// Frames in 1000 seconds, where there are most.
     pub(crate) rate_milli: u32,
 }
 
@@ -269,6 +273,7 @@ fn rung(shape: Shape, codec: Codec, kind: Kind, lines: u32, aim: Aim) -> Rung {
         codec,
         tune,
         effort: shape.effort,
+        colours: shape.colours,
         width,
         height,
         rate_milli: aim.rate_milli,
@@ -306,6 +311,7 @@ mod tests {
         ladder(Shape {
             effort: Effort::Thorough,
             class,
+            colours: Colours::Bt709,
             width,
             height,
             rate_milli,
@@ -354,6 +360,7 @@ mod tests {
         let rungs = ladder(Shape {
             effort: Effort::Thorough,
             class: TitleClass::Lecture,
+            colours: Colours::Bt709,
             width: 1920,
             height: 1080,
             rate_milli: 30_000,
@@ -367,6 +374,7 @@ mod tests {
         let shape = Shape {
             effort: Effort::Thorough,
             class: TitleClass::Natural,
+            colours: Colours::Bt709,
             width: 640,
             height: 360,
             rate_milli: 24_000,

@@ -7,6 +7,7 @@
 mod boxes;
 mod captions;
 mod chapters;
+mod colours;
 mod compare;
 mod content;
 mod cuts;

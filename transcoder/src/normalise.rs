@@ -4,7 +4,8 @@ use ffmpeg_next::filter::{self, Graph};
 use ffmpeg_next::format::Pixel;
 use ffmpeg_next::frame::Video;
 
-use crate::error::{Error, libav};
+use crate::colours::Wide;
+use crate::error::{Error, libav, undecodable};
 
 /// What the graph was built for; when it changes midway, another graph is built.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,6 +14,7 @@ struct Shape {
     height: u32,
     format: Pixel,
     aspect: (i32, i32),
+    wide: Option<Wide>,
 }
 
 /// How a picture of another shape goes into the given size.
@@ -58,7 +60,10 @@ impl Normaliser {
             self.drain(&mut out)?;
             self.built = Some((
                 shape,
-                self.build(shape).map_err(libav("build the filters"))?,
+                self.build(shape).map_err(undecodable(
+                    "build the filters",
+                    "The pictures of the file cannot be used.",
+                ))?,
             ));
         }
         let Some((_, graph)) = &mut self.built else {
@@ -137,8 +142,12 @@ impl Normaliser {
         let (width, height) = self.inner(shape);
         // One thread: other cores have segments to encode meanwhile.
         steps.push(format!(
-            "scale={width}:{height}:flags=bicubic:out_range=tv:threads=1,setsar=1,format=yuv420p"
+            "scale={width}:{height}:flags=bicubic:out_range=tv:threads=1,setsar=1"
         ));
+        if let Some(wide) = shape.wide {
+            steps.extend(["format=yuv420p10le".to_owned(), wide.narrowed()]);
+        }
+        steps.push("format=yuv420p".to_owned());
         if (width, height) != (self.width, self.height) {
             steps.push(format!("pad={}:{}:-1:-1:black", self.width, self.height));
         }
@@ -180,6 +189,7 @@ fn shape(frame: &Video) -> Shape {
         } else {
             (1, 1)
         },
+        wide: Wide::of(frame),
     }
 }
 

@@ -8,17 +8,19 @@ use std::path::Path;
 use millet_manifest::{Content, Decision, PLAN_FILE, PlanHead, TitleClass};
 use serde::{Deserialize, Serialize};
 
+use crate::colours::Colours;
 use crate::content::Look;
+use crate::cuts;
 use crate::error::Error;
 use crate::ladder::{Codec, Effort, Rung, Shape, ladder};
 use crate::loudness;
 use crate::source::Source;
-use crate::store::Store;
+use crate::store::{INPUT_FILE, Store};
 use crate::sum::sum;
 use crate::trial;
 
 /// Changes whenever the same decision would be carried out in another way.
-const VERSION: u32 = 9;
+const VERSION: u32 = 10;
 /// Bytes at both ends of the input by which it is known again.
 const SAMPLE: u64 = 1 << 16;
 
@@ -38,6 +40,8 @@ pub struct Wishes {
 pub(crate) struct Plan {
     version: u32,
     input: Input,
+    av1: bool,
+    effort: Effort,
     /// For who shares the work out.
     #[serde(flatten)]
     head: PlanHead,
@@ -74,21 +78,26 @@ impl Input {
 }
 
 impl Plan {
-    /// The plan that others carry out as well, or that of an earlier run, if it is of the same input.
-    /// What was left by another plan is forgotten.
-    pub(crate) fn found(store: &Store, input: &Path) -> Result<Option<Self>, Error> {
-        let input = Input::of(input)?;
-        let fits = |plan: &Self| plan.version == VERSION && plan.input == input;
-        let own = store.noted(PLAN_FILE).filter(fits);
-        let given = store.given(PLAN_FILE).filter(fits);
-        if own.is_some() && (given.is_none() || given == own) {
-            return Ok(own);
+    /// The plan that others carry out as well, or that of an earlier run, if it is of the same input and wishes.
+    /// What was left of another input is forgotten; of the same one, segments that fit the plan stay.
+    pub(crate) fn found(
+        store: &Store,
+        input: &Path,
+        wishes: Wishes,
+    ) -> Result<Option<Self>, Error> {
+        let whose = (VERSION, Input::of(input)?);
+        if store.noted(INPUT_FILE).as_ref() != Some(&whose) {
+            store.forget()?;
+            store.note(INPUT_FILE, &whose)?;
         }
-        store.forget()?;
-        if let Some(given) = &given {
+        let fits = |plan: &Self| (plan.version, &plan.input) == (whose.0, &whose.1);
+        if let Some(given) = store.given(PLAN_FILE).filter(fits) {
             given.note(store)?;
+            return Ok(Some(given));
         }
-        Ok(given)
+        let is_wished = |plan: &Self| (plan.av1, plan.effort) == (wishes.av1, wishes.effort);
+        let own = store.noted(PLAN_FILE).filter(fits);
+        Ok(own.filter(is_wished))
     }
 
     /// By what records tell which plan of their rung they belong to, for each rung: what is settled of it
@@ -118,7 +127,10 @@ impl Plan {
         wishes: Wishes,
         settled: impl FnOnce(Self) -> Result<(), Error>,
     ) -> Result<Self, Error> {
-        let rate = source.video.as_ref().map_or(0.0, |track| track.rate);
+        let rate = source
+            .video
+            .as_ref()
+            .map_or(0.0, |track| track.highest_rate);
         #[allow(
             clippy::cast_possible_truncation,
             clippy::cast_sign_loss,
@@ -128,9 +140,11 @@ impl Plan {
         let mut plan = Self {
             version: VERSION,
             input: Input::of(input)?,
+            av1: wishes.av1,
+            effort: wishes.effort,
             head: PlanHead {
                 announced_ms: u64::try_from(source.announced_ms).unwrap_or(0),
-                has_pictures: false,
+                ..PlanHead::default()
             },
             rungs: Vec::new(),
             size: look.map_or((0, 0), |look| (look.width, look.height)),
@@ -148,12 +162,15 @@ impl Plan {
                 let mut rungs = ladder(Shape {
                     effort: wishes.effort,
                     class: look.class,
+                    colours: look.colours,
                     width: look.width,
                     height: look.height,
                     rate_milli,
                 });
                 rungs.retain(|rung| wishes.av1 || rung.codec == Codec::H264);
                 plan.head.has_pictures = !rungs.is_empty();
+                let seams = cuts::seams_ms(source.announced_ms).into_iter();
+                plan.head.seams_ms = seams.map(i64::cast_unsigned).collect();
                 let so_far = |rungs: &[Rung]| {
                     settled(Self {
                         rungs: rungs.to_vec(),
@@ -174,6 +191,17 @@ impl Plan {
             TitleClass::AudioOnly => Content::AudioOnly,
             TitleClass::TalkingHead | TitleClass::Natural => Content::Natural,
         }
+    }
+
+    /// Of all pictures.
+    pub(crate) fn colours(&self) -> Colours {
+        (self.rungs.first()).map_or(Colours::Bt601, |rung| rung.colours)
+    }
+
+    /// Where every rung is cut whatever it shows, milliseconds.
+    pub(crate) fn seams_ms(&self) -> Vec<i64> {
+        let seams = self.head.seams_ms.iter();
+        seams.filter_map(|ms| i64::try_from(*ms).ok()).collect()
     }
 
     /// Size of the largest rung, from which all others are scaled.

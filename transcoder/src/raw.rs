@@ -2,7 +2,8 @@
 #![allow(unsafe_code, reason = "libav is a C library")]
 
 use ffmpeg_next::ffi;
-use ffmpeg_next::{codec, frame, media};
+use ffmpeg_next::format::Pixel;
+use ffmpeg_next::{codec, format, frame, media, software};
 
 /// A stream that comes without a container.
 pub(crate) struct Bare<'a> {
@@ -49,6 +50,17 @@ pub(crate) fn parameters(bare: &Bare<'_>) -> Result<codec::Parameters, ffmpeg_ne
         }
     }
     Ok(parameters)
+}
+
+/// Why the file could not be read further, where its end is not the reason.
+pub(crate) fn reading_failed(input: &format::context::Input) -> Option<ffmpeg_next::Error> {
+    // SAFETY: the context is live for as long as the reference, and so is what it reads from, if there is such;
+    // the field is a plain number.
+    let error = unsafe {
+        let io = (*input.as_ptr()).pb;
+        if io.is_null() { 0 } else { (*io).error }
+    };
+    (error < 0 && error != ffi::AVERROR_EOF).then(|| error.into())
 }
 
 /// Samples that an opened audio encoder puts before the first real one.
@@ -127,6 +139,22 @@ pub(crate) fn shared(frame: &frame::Video) -> Result<frame::Video, ffmpeg_next::
         to.extended_data = to.data.as_mut_ptr();
     }
     Ok(copy)
+}
+
+/// Has a scaler of pictures in the colours of BT.709, at limited range, bring them to those of BT.601.
+pub(crate) fn recolour(scaler: &mut software::scaling::Context) -> Result<(), ffmpeg_next::Error> {
+    let full = i32::from(scaler.output().format == Pixel::YUVJ420P);
+    // SAFETY: the scaler is live and ours alone; both tables are libswscale's own and never change.
+    let done = unsafe {
+        let from = ffi::sws_getCoefficients(ffi::SWS_CS_ITU709 as i32);
+        let to = ffi::sws_getCoefficients(ffi::SWS_CS_ITU601 as i32);
+        let (brightness, one) = (0, 1 << 16);
+        ffi::sws_setColorspaceDetails(scaler.as_mut_ptr(), from, 0, to, full, brightness, one, one)
+    };
+    match done {
+        error if error < 0 => Err(error.into()),
+        _ => Ok(()),
+    }
 }
 
 /// Whether the lines of every plane follow each other from the top; some decoders store them upside down.

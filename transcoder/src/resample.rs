@@ -5,10 +5,12 @@ use ffmpeg_next::format::sample::Type as Packing;
 use ffmpeg_next::software::resampling;
 use ffmpeg_next::{ChannelLayout, frame};
 
-use crate::error::{Error, libav};
+use crate::error::{Error, undecodable};
 
 /// Samples a second.
 pub(crate) const RATE: u32 = 48_000;
+/// No recording has less; a forged rate would ask for memory without end.
+const LEAST_RATE: u32 = 1_000;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct Shape {
@@ -28,10 +30,15 @@ impl Resampler {
         let shape = Shape {
             format: frame.format(),
             layout: frame.channel_layout(),
-            // No recording has less; a forged rate would ask for memory without end.
-            rate: frame.rate().max(1_000),
+            rate: frame.rate(),
         };
-        let what = libav("resample the sound");
+        let what = undecodable(
+            "resample the sound",
+            "The sound of the file cannot be used.",
+        );
+        if shape.rate < LEAST_RATE {
+            return Err(what(ffmpeg_next::Error::InvalidData));
+        }
         if self.open.as_ref().is_none_or(|(known, _)| *known != shape) {
             let context = resampling::Context::get(
                 shape.format,

@@ -4,42 +4,71 @@ use std::sync::Arc;
 
 use millet_manifest::Kind;
 
-use crate::encode::{self, Coded, Shown};
+use crate::compare::peak;
+use crate::encode::{self, CHUNK_MS, Coded, Shown};
 use crate::error::Error;
 use crate::ladder::{Codec, Rung, Tune};
 use crate::letters;
 
 /// A stills rung shows a picture again only when this much changed, thousandths.
 const STILL_CHANGE_PERMILLE: u32 = 5;
-/// A segment that is over its rung's cap is made again so often with the factor that should do, and then with
-/// one so much higher.
+/// A segment that is over its rung's cap is made again so often with the factor that should do, and from then on
+/// with one so much higher each time.
 const RETRIES: u32 = 3;
 const LAST_STEPS: u32 = 4;
+/// Shortest segment, as its rate is reckoned, milliseconds.
+const SHORTEST_MS: i64 = 2_000;
+/// What a fragment says of each picture, and of each chunk, bytes at most.
+const SAID_OF_PICTURE: u64 = 16;
+const SAID_OF_CHUNK: u64 = 120;
 
-/// Encodes, again with fewer bits if need be, until the segment is under its rung's cap.
-pub(crate) fn within(
-    rung: &Rung,
-    (start_ms, end_ms): (i64, i64),
-    shown: &[Shown],
-) -> Result<Coded, Error> {
-    let ms = u64::try_from(end_ms - start_ms).unwrap_or(0).max(2_000);
-    let most = u64::from(rung.most_bps) * ms / 8_000;
-    let mut crf = rung.crf;
-    for _ in 0..RETRIES {
+/// Encodes, again with fewer bits if need be, until the segment is under its rung's cap over any ten seconds.
+pub(crate) fn within(rung: &Rung, times: (i64, i64), shown: &[Shown]) -> Result<Coded, Error> {
+    let (most_bps, highest) = (u64::from(rung.most_bps), rung.codec.highest_crf());
+    let (mut crf, mut tries) = (rung.crf, 0);
+    loop {
         let coded = encode::encode(rung, crf, shown)?;
-        if coded.bytes() <= most || crf >= rung.codec.highest_crf() {
+        let peak_bps = peak_bps(&coded, times);
+        if peak_bps <= most_bps || crf >= highest {
             return Ok(coded);
         }
-        crf = (crf + steps(rung, coded.bytes(), most)).min(rung.codec.highest_crf());
+        tries += 1;
+        let further = match tries <= RETRIES {
+            true => steps(rung, peak_bps, most_bps),
+            false => LAST_STEPS,
+        };
+        crf = (crf + further).min(highest);
     }
-    let crf = (crf + LAST_STEPS).min(rung.codec.highest_crf());
-    encode::encode(rung, crf, shown)
 }
 
-/// By how much the rate factor should rise where `bytes` came out and `most` are allowed.
-fn steps(rung: &Rung, bytes: u64, most: u64) -> u32 {
-    #[allow(clippy::cast_precision_loss, reason = "sizes are far below 2^52")]
-    let over = (bytes.max(1) as f64 / most.max(1) as f64).ln();
+/// Highest rate over any ten seconds of the segment, or over all of it.
+fn peak_bps(coded: &Coded, (start_ms, end_ms): (i64, i64)) -> u64 {
+    let mut units: Vec<(i64, u64)> = coded
+        .units
+        .iter()
+        .map(|unit| {
+            (
+                unit.at_ms - start_ms,
+                unit.data.len() as u64 + SAID_OF_PICTURE,
+            )
+        })
+        .collect();
+    units.sort_unstable();
+    let length_ms = (end_ms - start_ms).max(SHORTEST_MS);
+    let mut chunk = 0;
+    for (at_ms, bytes) in &mut units {
+        if *at_ms >= chunk * CHUNK_MS {
+            *bytes += SAID_OF_CHUNK;
+            chunk = *at_ms / CHUNK_MS + 1;
+        }
+    }
+    peak(&units, length_ms)
+}
+
+/// By how much the rate factor should rise where so many bits a second came out and `most` are allowed.
+fn steps(rung: &Rung, came: u64, most: u64) -> u32 {
+    #[allow(clippy::cast_precision_loss, reason = "rates are far below 2^52")]
+    let over = (came.max(1) as f64 / most.max(1) as f64).ln();
     #[allow(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
@@ -89,6 +118,9 @@ mod tests {
     use millet_manifest::TitleClass;
 
     use super::*;
+    use crate::boxes::Entry;
+    use crate::colours::Colours;
+    use crate::encode::Unit;
     use crate::ladder::{Effort, Shape, ladder};
     use crate::picture::Picture;
 
@@ -110,6 +142,7 @@ mod tests {
         let rungs = ladder(Shape {
             effort: Effort::Thorough,
             class: TitleClass::Natural,
+            colours: Colours::Bt709,
             width: 640,
             height: 360,
             rate_milli: 24_000,
@@ -125,10 +158,37 @@ mod tests {
     }
 
     #[test]
+    fn the_cap_holds_over_any_ten_seconds_of_a_longer_segment() {
+        let coded = |bytes: &[(i64, usize)]| Coded {
+            codec: String::new(),
+            entry: Entry::Opus,
+            units: (bytes.iter())
+                .map(|(at_ms, bytes)| Unit {
+                    at_ms: *at_ms,
+                    data: vec![0; *bytes],
+                })
+                .collect(),
+        };
+        // Everything at the beginning: what follows does not make it less.
+        let begins = coded(&[(8_000, 100_000), (12_000, 0), (23_000, 0)]);
+        assert_eq!(
+            peak_bps(&begins, (8_000, 24_000)),
+            (100_000 + 2 * 136) * 8 / 10
+        );
+        // A short one is sent in its own time, and a very short one in two seconds.
+        assert_eq!(peak_bps(&coded(&[(0, 1_000)]), (0, 4_000)), 1_136 * 8 / 4);
+        assert_eq!(peak_bps(&coded(&[(0, 1_000)]), (0, 40)), 1_136 * 8 / 2);
+        // Two bursts that lie ten seconds apart never come together.
+        let apart = coded(&[(0, 5_000), (10_000, 5_000)]);
+        assert_eq!(peak_bps(&apart, (0, 16_000)), 5_136 * 8 / 10);
+    }
+
+    #[test]
     fn a_still_shows_its_slide_as_it_looks_in_the_end() {
         let rungs = ladder(Shape {
             effort: Effort::Thorough,
             class: TitleClass::Lecture,
+            colours: Colours::Bt709,
             width: 1280,
             height: 720,
             rate_milli: 30_000,

@@ -276,7 +276,7 @@ impl Job {
         let parted = part(PICTURES, samples, &starts, end)?;
         self.init(rung, &init)?;
         let (bytes, chunks) = (&parted.bytes, parted.chunks);
-        let segment = self.store.segment(&place.id, index, times, bytes, chunks)?;
+        let segment = self.store.segment(&place.id, times, bytes, chunks)?;
         let made = (coded.codec, segment);
         self.finished.note((rung, place), index, made, &init)
     }

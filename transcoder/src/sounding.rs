@@ -222,9 +222,8 @@ impl SoundEncoder {
             .last()
             .map_or(0, |last| last.decoded + last.duration);
         let parted = part(SOUND, samples, &starts, end)?;
-        let (index, times) = (self.segments.len(), (self.begun_ms, end_ms));
-        let (bytes, chunks) = (&parted.bytes, parted.chunks);
-        let segment = self.store.segment(self.id, index, times, bytes, chunks)?;
+        let (times, bytes) = ((self.begun_ms, end_ms), &parted.bytes);
+        let segment = self.store.segment(self.id, times, bytes, parted.chunks)?;
         self.segments.push(segment);
         self.begun_ms = end_ms;
         Ok(())

@@ -9,10 +9,13 @@ use ffmpeg_next::format::stream::Disposition;
 use ffmpeg_next::{Dictionary, Rational, Rescale as _, decoder, format, media};
 use millet_manifest::BadInput;
 
-use crate::error::{Error, bad};
+use crate::error::{Error, bad, libav, over_limit};
 use crate::limits;
+use crate::raw;
 
 const MILLISECONDS: Rational = Rational(1, 1000);
+/// Most frames a second that are believed.
+const MOST_RATE: f64 = 240.0;
 
 /// An opened input with the streams that are used.
 pub(crate) struct Source {
@@ -35,6 +38,8 @@ pub(crate) struct VideoTrack {
     pub(crate) turn: u32,
     /// Frames a second as announced; a guess where the container does not say.
     pub(crate) rate: f64,
+    /// The same where most frames come.
+    pub(crate) highest_rate: f64,
     /// Whether one frame follows another at that rate throughout, as far as is announced.
     pub(crate) is_steady: bool,
     pub(crate) codec: String,
@@ -87,6 +92,17 @@ impl Source {
         })
     }
 
+    /// Whether reading ended because the file did, and not the disk.
+    ///
+    /// # Errors
+    /// When it was the disk.
+    pub(crate) fn ended(&self) -> Result<(), Error> {
+        match raw::reading_failed(&self.input) {
+            Some(error) => Err(libav("read the input")(error)),
+            None => Ok(()),
+        }
+    }
+
     /// Whether the container's own word for its length can be trusted.
     pub(crate) fn knows_its_length(&self) -> bool {
         self.announced_ms > 0
@@ -128,14 +144,6 @@ fn unreadable(path: &Path, error: ffmpeg_next::Error) -> Error {
             "This file is not a video or a sound recording.",
         ),
     }
-}
-
-/// The refusal of an input that needs more than it may.
-pub(crate) fn over_limit() -> Error {
-    bad(
-        BadInput::OverLimit,
-        "The file needs more memory than allowed.",
-    )
 }
 
 /// Whether the disk gives both ends of the file.
@@ -182,6 +190,7 @@ fn video(input: &Input) -> Result<Option<VideoTrack>, Error> {
                 time_base: stream.time_base(),
                 turn: turn(&stream),
                 rate: rate(&stream),
+                highest_rate: highest_rate(&stream),
                 is_steady: is_steady(&stream),
                 codec,
             };
@@ -207,9 +216,18 @@ fn size(stream: &ffmpeg_next::Stream<'_>) -> (u32, u32) {
 fn rate(stream: &ffmpeg_next::Stream<'_>) -> f64 {
     let average = f64::from(stream.avg_frame_rate());
     if average.is_finite() && average > 0.1 {
-        average.min(240.0)
+        average.min(MOST_RATE)
     } else {
         25.0
+    }
+}
+
+/// Light that fades and screens that stand still make a phone's or a computer's mean rate a poor one.
+fn highest_rate(stream: &ffmpeg_next::Stream<'_>) -> f64 {
+    let (mean, least) = (rate(stream), f64::from(stream.rate()));
+    match least.is_finite() && !is_steady(stream) {
+        true => least.clamp(mean, MOST_RATE),
+        false => mean,
     }
 }
 

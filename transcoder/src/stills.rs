@@ -9,8 +9,10 @@ use ffmpeg_next::software::scaling;
 use ffmpeg_next::{Dictionary, Packet, Rational, codec, encoder, frame};
 use millet_manifest::{Content, FileRef, Still};
 
+use crate::colours::Colours;
 use crate::error::{Error, libav};
 use crate::picture::{Picture, Thumb};
+use crate::raw;
 
 /// Most lines of a poster.
 const POSTER_LINES: u32 = 360;
@@ -34,6 +36,7 @@ pub(crate) type Chosen = (Arc<Picture>, Make);
 pub(crate) struct Stills {
     folder: PathBuf,
     content: Content,
+    colours: Colours,
     least_ms: i64,
     /// Of WebP, per cent.
     quality: &'static str,
@@ -74,7 +77,7 @@ impl Made {
 
 impl Stills {
     /// Pictures go into `stills` below the output folder.
-    pub(crate) fn new(output: &Path, content: Content) -> Result<Self, Error> {
+    pub(crate) fn new(output: &Path, content: Content, colours: Colours) -> Result<Self, Error> {
         std::fs::create_dir_all(output.join("stills"))?;
         let (least_ms, quality) = match content {
             Content::Lecture => (4_000, "20"),
@@ -83,6 +86,7 @@ impl Stills {
         Ok(Self {
             folder: output.to_owned(),
             content,
+            colours,
             least_ms,
             quality,
             taken: Vec::new(),
@@ -126,7 +130,7 @@ impl Stills {
         }
         self.poster_is_good = thumb.has_detail();
         if self.poster_is_good || self.poster.is_none() {
-            let jpeg = jpeg(picture)?;
+            let jpeg = jpeg(picture, self.colours)?;
             std::fs::write(self.folder.join("poster.jpg"), &jpeg)?;
             self.poster = Some(FileRef {
                 file: "poster.jpg".into(),
@@ -163,9 +167,9 @@ impl Stills {
     /// Makes the picture of the next number.
     fn make(&self, at_ms: u64) -> Make {
         let (made, folder) = (self.made.clone(), self.folder.clone());
-        let (number, quality) = (self.number, self.quality);
+        let (number, quality, colours) = (self.number, self.quality, self.colours);
         Box::new(move |picture| {
-            let (webp, width, height) = webp(picture, quality)?;
+            let (webp, width, height) = webp(picture, quality, colours)?;
             let file = format!("stills/{number:04}.webp");
             std::fs::write(folder.join(&file), &webp)?;
             let still = Still {
@@ -201,8 +205,8 @@ impl Stills {
 }
 
 /// The picture as JPEG (ITU-T T.81).
-pub(crate) fn jpeg(picture: &Picture) -> Result<Vec<u8>, Error> {
-    let frame = scaled(picture, POSTER_LINES, Pixel::YUVJ420P)?;
+pub(crate) fn jpeg(picture: &Picture, colours: Colours) -> Result<Vec<u8>, Error> {
+    let frame = scaled(picture, POSTER_LINES, Pixel::YUVJ420P, colours)?;
     let mut options = Dictionary::new();
     options.set("flags", "+qscale");
     options.set("global_quality", "1200");
@@ -210,8 +214,8 @@ pub(crate) fn jpeg(picture: &Picture) -> Result<Vec<u8>, Error> {
 }
 
 /// The picture as lossy WebP (RFC 9649), with its size.
-fn webp(picture: &Picture, quality: &str) -> Result<(Vec<u8>, u32, u32), Error> {
-    let frame = scaled(picture, INDEX_LINES, Pixel::YUV420P)?;
+fn webp(picture: &Picture, quality: &str, colours: Colours) -> Result<(Vec<u8>, u32, u32), Error> {
+    let frame = scaled(picture, INDEX_LINES, Pixel::YUV420P, colours)?;
     let mut options = Dictionary::new();
     options.set("preset", "text");
     options.set("quality", quality);
@@ -220,8 +224,13 @@ fn webp(picture: &Picture, quality: &str) -> Result<(Vec<u8>, u32, u32), Error> 
     Ok((bytes, frame.width(), frame.height()))
 }
 
-/// The picture with so many lines at most, both sides even.
-fn scaled(picture: &Picture, most_lines: u32, format: Pixel) -> Result<frame::Video, Error> {
+/// The picture with so many lines at most, both sides even, in the colours of both formats: those of BT.601.
+fn scaled(
+    picture: &Picture,
+    most_lines: u32,
+    format: Pixel,
+    colours: Colours,
+) -> Result<frame::Video, Error> {
     let what = libav("scale a still picture");
     let lines = most_lines.min(picture.height);
     let width = (picture.width * lines / picture.height).div_ceil(2) * 2;
@@ -236,6 +245,9 @@ fn scaled(picture: &Picture, most_lines: u32, format: Pixel) -> Result<frame::Vi
         scaling::Flags::AREA,
     )
     .map_err(&what)?;
+    if colours == Colours::Bt709 {
+        raw::recolour(&mut scaler).map_err(&what)?;
+    }
     let mut scaled = frame::Video::empty();
     scaler.run(&picture.frame()?, &mut scaled).map_err(&what)?;
     scaled.set_pts(Some(0));
@@ -284,7 +296,7 @@ mod tests {
     #[test]
     fn each_slide_is_there_once_from_its_beginning_as_it_looks_in_the_end() {
         let folder = tempfile::tempdir().unwrap();
-        let mut stills = Stills::new(folder.path(), Content::Lecture).unwrap();
+        let mut stills = Stills::new(folder.path(), Content::Lecture, Colours::Bt601).unwrap();
         let slides = [
             (0, seen(40, &[30]), false),
             (9_000, seen(40, &[30, 50]), false),
@@ -308,7 +320,7 @@ mod tests {
     #[test]
     fn a_long_recording_keeps_few_pictures_from_all_of_it_and_no_file_besides() {
         let folder = tempfile::tempdir().unwrap();
-        let mut stills = Stills::new(folder.path(), Content::Lecture).unwrap();
+        let mut stills = Stills::new(folder.path(), Content::Lecture, Colours::Bt601).unwrap();
         let slides = [40, 200].map(|shade| seen(shade, &[]));
         let make = |(picture, make): Chosen| make(&picture).unwrap();
         for (number, (picture, thumb)) in (0..200).zip(slides.iter().cycle()) {

@@ -9,13 +9,15 @@ use std::fs::File;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-use millet_manifest::{Chunk, FileRef, Record, Segment, WORK_FOLDER};
+use millet_manifest::{Chunk, FileRef, Record, Segment, TIMELINE_FILE, WORK_FOLDER};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::error::Error;
 use crate::sum::sum;
 
+/// Says whose work it is, and is written before anything else.
+pub(crate) const INPUT_FILE: &str = "input.json";
 /// Largest segment that is taken from others, bytes.
 const MOST_GIVEN: u64 = 64 << 20;
 
@@ -27,7 +29,15 @@ pub(crate) struct Store {
 }
 
 impl Store {
+    /// # Errors
+    /// When the folder holds something that no run left there.
     pub(crate) fn open(output: &Path, given: Option<&Path>) -> Result<Self, Error> {
+        if is_foreign(output)? {
+            return Err(Error::Fault(format!(
+                "{} is not empty, and not of an earlier run: name another folder",
+                output.display()
+            )));
+        }
         std::fs::create_dir_all(output.join(WORK_FOLDER))?;
         Ok(Self {
             output: output.to_owned(),
@@ -94,16 +104,17 @@ impl Store {
     pub(crate) fn segment(
         &self,
         rendition: &str,
-        index: usize,
         (start_ms, end_ms): (i64, i64),
         bytes: &[u8],
         chunks: Vec<Chunk>,
     ) -> Result<Segment, Error> {
-        let file = Record::media(rendition, index);
+        let duration_ms = u64::try_from(end_ms - start_ms).unwrap_or(0);
+        let start_ms = u64::try_from(start_ms).unwrap_or(0);
+        let file = Record::media(rendition, start_ms);
         self.put(&file, bytes)?;
         Ok(Segment {
-            start_ms: u64::try_from(start_ms).unwrap_or(0),
-            duration_ms: u64::try_from(end_ms - start_ms).unwrap_or(0),
+            start_ms,
+            duration_ms,
             file,
             bytes: bytes.len() as u64,
             chunks,
@@ -111,57 +122,46 @@ impl Store {
     }
 
     /// Notes that a segment is finished. From now on a later run need not make it again.
-    pub(crate) fn finished(
-        &self,
-        rendition: &str,
-        index: usize,
-        record: &Record,
-    ) -> Result<(), Error> {
+    pub(crate) fn finished(&self, rendition: &str, record: &Record) -> Result<(), Error> {
         self.sync(rendition)?;
-        self.note(&Record::file(rendition, index), record)
+        self.note(&Record::file(rendition, record.segment.start_ms), record)
     }
 
     /// The record of a segment that an earlier run finished, if it was made by the same plan, lies
     /// between the same times and its file is whole.
-    pub(crate) fn found(&self, rendition: &str, index: usize, sought: Sought) -> Option<Record> {
-        let record: Record = self.noted(&Record::file(rendition, index))?;
-        let fits = self.fits(&record, rendition, index, sought);
+    pub(crate) fn found(&self, rendition: &str, sought: Sought) -> Option<Record> {
+        let record: Record = self.noted(&Record::file(rendition, sought.start_ms))?;
+        let fits = self.fits(&record, rendition, sought);
         (fits && is_whole(&self.output, &record.segment)).then_some(record)
     }
 
     /// The same of a segment that others made: it is put in place as if it were our own.
-    pub(crate) fn accept(
-        &self,
-        rendition: &str,
-        index: usize,
-        sought: Sought,
-    ) -> Result<Option<Record>, Error> {
+    pub(crate) fn accept(&self, rendition: &str, sought: Sought) -> Result<Option<Record>, Error> {
         let Some(given) = &self.given else {
             return Ok(None);
         };
-        let record: Option<Record> = noted(given, &Record::file(rendition, index));
+        let record: Option<Record> = noted(given, &Record::file(rendition, sought.start_ms));
         let record = record.filter(|record| {
             record.segment.bytes <= MOST_GIVEN
-                && self.fits(record, rendition, index, sought)
+                && self.fits(record, rendition, sought)
                 && is_whole(given, &record.segment)
         });
         if let Some(record) = &record {
             let file = &record.segment.file;
             self.put(file, &std::fs::read(given.join(file))?)?;
-            self.finished(rendition, index, record)?;
+            self.finished(rendition, record)?;
         }
         Ok(record)
     }
 
     /// Whether the record is of this segment and goes with our init segment.
-    fn fits(&self, record: &Record, rendition: &str, index: usize, sought: Sought) -> bool {
+    fn fits(&self, record: &Record, rendition: &str, sought: Sought) -> bool {
         let segment = &record.segment;
-        let start = i64::try_from(segment.start_ms);
-        let end = i64::try_from(segment.start_ms.saturating_add(segment.duration_ms));
+        let end_ms = segment.start_ms.checked_add(segment.duration_ms);
         let init = || std::fs::read(self.output.join(format!("{rendition}/init.mp4")));
         record.plan == sought.plan
-            && (start, end) == (Ok(sought.start_ms), Ok(sought.end_ms))
-            && record.check(rendition, index).is_ok()
+            && end_ms == Some(sought.end_ms)
+            && record.check(rendition, sought.start_ms).is_ok()
             && init().is_ok_and(|init| {
                 record.init_bytes == init.len() as u64 && record.init_sum == sum(&init)
             })
@@ -190,13 +190,35 @@ impl Store {
     }
 }
 
+/// Whether something lies in the folder that neither a run that ended nor one that was killed left there.
+fn is_foreign(output: &Path) -> Result<bool, Error> {
+    let work = output.join(WORK_FOLDER);
+    if work.join(INPUT_FILE).exists() {
+        return Ok(false);
+    }
+    let is_finished = output.join(TIMELINE_FILE).exists();
+    for entry in std::fs::read_dir(output)? {
+        if !is_finished && entry?.file_name() != WORK_FOLDER {
+            return Ok(true);
+        }
+    }
+    if !work.exists() {
+        return Ok(false);
+    }
+    // Killed before it had begun.
+    let names = std::fs::read_dir(work)?.map(|entry| Ok(PathBuf::from(entry?.file_name())));
+    let names = names.collect::<std::io::Result<Vec<_>>>()?;
+    let begun = Path::new(INPUT_FILE).with_extension("part");
+    Ok(names.iter().any(|name| *name != begun))
+}
+
 /// Which segment is looked for.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Sought {
     /// Sum of the plan.
     pub(crate) plan: u64,
-    pub(crate) start_ms: i64,
-    pub(crate) end_ms: i64,
+    pub(crate) start_ms: u64,
+    pub(crate) end_ms: u64,
 }
 
 fn noted<T: DeserializeOwned>(folder: &Path, name: &str) -> Option<T> {
@@ -221,6 +243,7 @@ mod tests {
     /// A folder in which the segment that is sought is finished.
     fn finished(folder: &Path) -> (Store, Record) {
         let store = Store::open(folder, None).unwrap();
+        store.note(INPUT_FILE, &1).unwrap();
         store.begin("v240").unwrap();
         let init = store.init("v240", b"init").unwrap();
         let chunk = Chunk {
@@ -230,8 +253,7 @@ mod tests {
             duration_ms: 4_000,
             keyframe: true,
         };
-        let times = (SOUGHT.start_ms, SOUGHT.end_ms);
-        let segment = store.segment("v240", 1, times, b"media", vec![chunk]);
+        let segment = store.segment("v240", (2_000, 6_000), b"media", vec![chunk]);
         let record = Record {
             plan: SOUGHT.plan,
             codec: "avc1.64000d".into(),
@@ -239,8 +261,8 @@ mod tests {
             init_sum: sum(b"init"),
             segment: segment.unwrap(),
         };
-        assert_eq!(store.found("v240", 1, SOUGHT), None);
-        store.finished("v240", 1, &record).unwrap();
+        assert_eq!(store.found("v240", SOUGHT), None);
+        store.finished("v240", &record).unwrap();
         (store, record)
     }
 
@@ -249,21 +271,47 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let (_, record) = finished(folder.path());
         let again = Store::open(folder.path(), None).unwrap();
-        assert_eq!(again.found("v240", 1, SOUGHT), Some(record.clone()));
-        assert_eq!(again.found("v240", 2, SOUGHT), None);
-        let later = Sought {
-            end_ms: 6_001,
-            ..SOUGHT
-        };
-        assert_eq!(again.found("v240", 1, later), None);
-        let other_plan = Sought { plan: 8, ..SOUGHT };
-        assert_eq!(again.found("v240", 1, other_plan), None);
-        std::fs::write(folder.path().join("v240/00001.m4s"), b"med").unwrap();
-        assert_eq!(again.found("v240", 1, SOUGHT), None);
+        assert_eq!(again.found("v240", SOUGHT), Some(record.clone()));
+        let others = [
+            Sought {
+                start_ms: 2_001,
+                ..SOUGHT
+            },
+            Sought {
+                end_ms: 6_001,
+                ..SOUGHT
+            },
+            Sought { plan: 8, ..SOUGHT },
+        ];
+        for other in others {
+            assert_eq!(again.found("v240", other), None);
+        }
+        std::fs::write(folder.path().join(&record.segment.file), b"med").unwrap();
+        assert_eq!(again.found("v240", SOUGHT), None);
         let whole = again.joined("v240", &[record.segment]).unwrap();
         assert_eq!(std::fs::read(whole).unwrap(), b"initmed");
         again.close().unwrap();
-        assert_eq!(again.noted::<Record>("v240.00001.json"), None);
+        assert_eq!(again.noted::<Record>("v240.00002000.json"), None);
+    }
+
+    #[test]
+    fn only_what_a_run_left_is_taken_over() {
+        let folder = tempfile::tempdir().unwrap();
+        let place = |name: &str| folder.path().join(name);
+        let open = || Store::open(folder.path(), None);
+        open().unwrap();
+        std::fs::write(place("work/input.part"), b"half").unwrap();
+        open().unwrap().note(INPUT_FILE, &7).unwrap();
+        std::fs::write(place("work/plan.json"), b"{}").unwrap();
+        std::fs::create_dir(place("v240")).unwrap();
+        let killed = open().unwrap();
+        killed.close().unwrap();
+        assert!(open().is_err(), "what is that folder?");
+        std::fs::write(place(TIMELINE_FILE), b"{}").unwrap();
+        open().unwrap();
+        std::fs::write(place("work/novel.txt"), b"Chapter 1").unwrap();
+        assert!(open().is_err(), "somebody's own work");
+        assert!(place("work/novel.txt").exists());
     }
 
     #[test]
@@ -272,13 +320,12 @@ mod tests {
         let (_, record) = finished(given.path());
         let store = Store::open(own.path(), Some(given.path())).unwrap();
         store.begin("v240").unwrap();
-        assert_eq!(store.accept("v240", 1, SOUGHT).unwrap(), None, "no init");
+        assert_eq!(store.accept("v240", SOUGHT).unwrap(), None, "no init");
         store.init("v240", b"itin").unwrap();
-        assert_eq!(store.accept("v240", 1, SOUGHT).unwrap(), None, "another");
+        assert_eq!(store.accept("v240", SOUGHT).unwrap(), None, "another");
         store.init("v240", b"init").unwrap();
-        assert_eq!(store.accept("v240", 2, SOUGHT).unwrap(), None);
-        let taken = store.accept("v240", 1, SOUGHT).unwrap();
+        let taken = store.accept("v240", SOUGHT).unwrap();
         assert_eq!(taken, Some(record.clone()));
-        assert_eq!(store.found("v240", 1, SOUGHT), Some(record));
+        assert_eq!(store.found("v240", SOUGHT), Some(record));
     }
 }

@@ -29,7 +29,7 @@ use nginx::Nginx;
 const LECTURE_S: u32 = 120;
 
 /// Measures the parts that are named, or all: `pages`, `viewers`, `frames`, `glass`, `fanout`, `transcode`,
-/// `encoding`, `lessons`, `memory`, `words`.
+/// `encoding`, `lessons`, `machines`, `memory`, `words`.
 ///
 /// # Panics
 /// When a server or a client fails.
@@ -56,6 +56,7 @@ pub async fn run(parts: &[String]) {
     for (part, run) in [
         ("encoding", transcode::encode_quickly as fn()),
         ("lessons", transcode::encode_lessons),
+        ("machines", transcode::share),
         ("memory", transcode::measure_memory),
         ("words", transcode::read_words),
     ] {

@@ -11,13 +11,16 @@ pub const WORK_FOLDER: &str = "work";
 pub const PLAN_FILE: &str = "plan.json";
 
 /// What a plan tells others.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PlanHead {
     /// Length of the recording as its container says, milliseconds; 0 when it does not, and about it may be
     /// wrong.
     pub announced_ms: u64,
     /// Whether pictures are encoded: there is nothing to share out of sound alone.
     pub has_pictures: bool,
+    /// Where every rendition is cut whatever it shows, in order, milliseconds: what lies between two of them is
+    /// made without what goes before. Empty when sharing is not worth it.
+    pub seams_ms: Vec<u64>,
 }
 
 /// A finished segment of one rendition with pictures.
@@ -39,40 +42,42 @@ pub struct Record {
 impl Record {
     /// Name of the record in [`WORK_FOLDER`].
     #[must_use]
-    pub fn file(rendition: &str, index: usize) -> String {
-        format!("{rendition}.{index:05}.json")
+    pub fn file(rendition: &str, start_ms: u64) -> String {
+        format!("{rendition}.{start_ms:08}.json")
     }
 
-    /// Rendition and index of [`Record::file`]; `None` for any other name.
+    /// Rendition and start of [`Record::file`]; `None` for any other name.
     #[must_use]
-    pub fn of_file(name: &str) -> Option<(&str, usize)> {
+    pub fn of_file(name: &str) -> Option<(&str, u64)> {
         let (rendition, number) = name.strip_suffix(".json")?.split_once('.')?;
-        let index = number.parse().ok()?;
-        (Self::file(rendition, index) == name && is_name(rendition)).then_some((rendition, index))
+        let start_ms = number.parse().ok()?;
+        let fits = is_name(rendition) && Self::file(rendition, start_ms) == name;
+        fits.then_some((rendition, start_ms))
     }
 
-    /// Name of the segment's file, relative to the output folder.
+    /// Name of the segment's file, relative to the output folder. It is named after its start, which also who
+    /// made nothing before it knows.
     #[must_use]
-    pub fn media(rendition: &str, index: usize) -> String {
-        format!("{rendition}/{index:05}.m4s")
+    pub fn media(rendition: &str, start_ms: u64) -> String {
+        format!("{rendition}/{start_ms:08}.m4s")
     }
 
-    /// Rendition and index, as the name of its file says.
+    /// Rendition and start, milliseconds, if its file is named after them.
     #[must_use]
-    pub fn place(&self) -> Option<(&str, usize)> {
-        let (rendition, file) = self.segment.file.split_once('/')?;
-        let index = file.strip_suffix(".m4s")?.parse().ok()?;
-        let fits = is_name(rendition) && Self::media(rendition, index) == self.segment.file;
-        fits.then_some((rendition, index))
+    pub fn place(&self) -> Option<(&str, u64)> {
+        let (rendition, _) = self.segment.file.split_once('/')?;
+        let start_ms = self.segment.start_ms;
+        let fits = is_name(rendition) && Self::media(rendition, start_ms) == self.segment.file;
+        fits.then_some((rendition, start_ms))
     }
 
-    /// Checks what the types cannot say, for the segment `index` of `rendition`: its file is where it
-    /// belongs, its chunks fill it.
+    /// Checks what the types cannot say, for the segment of `rendition` that begins at `start_ms`: its file is
+    /// where it belongs, its chunks fill it.
     ///
     /// # Errors
     /// The first rule that is broken.
-    pub fn check(&self, rendition: &str, index: usize) -> Result<(), ManifestError> {
-        if self.place() != Some((rendition, index)) {
+    pub fn check(&self, rendition: &str, start_ms: u64) -> Result<(), ManifestError> {
+        if self.place() != Some((rendition, start_ms)) {
             return Err(ManifestError::Rule("a segment is not where it belongs"));
         }
         if self.segment.chunks.is_empty() {
@@ -94,16 +99,16 @@ mod tests {
 
     #[test]
     fn a_record_is_named_after_its_segment_and_nothing_else_is_one() {
-        let name = Record::file("v480-av1", 12);
-        assert_eq!(name, "v480-av1.00012.json");
-        assert_eq!(Record::of_file(&name), Some(("v480-av1", 12)));
+        let name = Record::file("v480-av1", 12_000);
+        assert_eq!(name, "v480-av1.00012000.json");
+        assert_eq!(Record::of_file(&name), Some(("v480-av1", 12_000)));
         for other in [
             "plan.json",
-            "v240.12.json",
-            "v240.00012.part",
-            "../v240.00012.json",
-            ".00012.json",
-            "v240.+0012.json",
+            "v240.12000.json",
+            "v240.00012000.part",
+            "../v240.00012000.json",
+            ".00012000.json",
+            "v240.+0012000.json",
         ] {
             assert_eq!(Record::of_file(other), None, "{other}");
         }
@@ -130,9 +135,10 @@ mod tests {
                 }],
             },
         };
-        assert!(record("v240/00001.m4s", 5).check("v240", 1).is_ok());
-        assert!(record("v240/00001.m4s", 6).check("v240", 1).is_err());
-        assert!(record("v240/00001.m4s", 5).check("v240", 2).is_err());
-        assert!(record("../00001.m4s", 5).check("..", 1).is_err());
+        assert!(record("v240/00008000.m4s", 5).check("v240", 8_000).is_ok());
+        assert!(record("v240/00008000.m4s", 6).check("v240", 8_000).is_err());
+        assert!(record("v240/00008000.m4s", 5).check("v240", 9_000).is_err());
+        assert!(record("v240/00009000.m4s", 5).check("v240", 9_000).is_err());
+        assert!(record("../00008000.m4s", 5).check("..", 8_000).is_err());
     }
 }

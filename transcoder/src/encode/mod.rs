@@ -117,6 +117,7 @@ fn context(rung: &Rung, name: &str) -> Result<encoder::video::Video, Error> {
     let rate = i32::try_from(rung.rate_milli).unwrap_or(i32::MAX);
     context.set_frame_rate(Some(Rational(rate, 1000)));
     context.set_flags(codec::Flags::GLOBAL_HEADER);
+    rung.colours.tag(&mut context);
     Ok(context)
 }
 

@@ -10,6 +10,7 @@ use super::decode::PictureDecoder;
 use super::ladder::{CANVAS, FASTEST_MILLI};
 use super::rung::Told;
 use super::shared::{Signs, Sink, Thread};
+use crate::colours::Colours;
 use crate::error::Error;
 use crate::normalise::{Fit, Normaliser};
 use crate::picture::{Picture, Thumb};
@@ -166,7 +167,7 @@ impl Pictures {
         if !is_new {
             return Ok(());
         }
-        let data = stills::jpeg(picture)?;
+        let data = stills::jpeg(picture, Colours::Bt601)?;
         self.still = Some((at_ms, thumb));
         self.sink.send(Output::Still {
             at_ms: u64::try_from(at_ms).unwrap_or(0),

@@ -46,6 +46,7 @@ pub(crate) fn listen(input: &Path) -> Result<Option<SoundSigns>, Error> {
             decoder.decode(Some(&packet), &mut hear)?;
         }
     }
+    source.ended()?;
     decoder.decode(None, &mut hear)?;
     Ok(ear.verdict())
 }

@@ -108,6 +108,7 @@ impl Work {
     pub(super) fn end_part(mut self) -> Result<Part, Error> {
         if !self.is_over() {
             let end_ms = self.end_ms();
+            self.begin_before(end_ms)?;
             self.hold_until(end_ms)?;
             let end_ms = end_ms.max(self.cutter.last() + SHORTEST_LAST_MS);
             if let Some(pictures) = &mut self.pictures

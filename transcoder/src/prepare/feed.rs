@@ -5,6 +5,7 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use ffmpeg_next::Packet;
 use ffmpeg_next::frame::Video;
 
+use super::approach::Approach;
 use super::pace::Pace;
 use super::twin::Twin;
 use crate::decode::VideoDecoder;
@@ -34,6 +35,8 @@ pub(super) enum What {
 /// How pictures are decoded.
 pub(super) struct Decoding {
     pub(super) decoder: VideoDecoder,
+    /// Until it is near enough.
+    pub(super) approach: Option<Approach>,
     pub(super) pace: Pace,
     pub(super) twin: Twin,
 }
@@ -48,7 +51,7 @@ pub(super) fn read(
     std::thread::scope(|scope| {
         let reader = std::thread::Builder::new()
             .name("reader".into())
-            .spawn_scoped(scope, move || Reader { decoding, sender }.run(source))?;
+            .spawn_scoped(scope, move || Reader::new(decoding, sender).run(source))?;
         let taken = drain(fed, &mut take);
         let read = reader
             .join()
@@ -72,10 +75,22 @@ fn drain(
 
 struct Reader {
     decoding: Option<Decoding>,
+    /// Time of the last picture that was sent, and of the last that there was no room for, milliseconds.
+    sent_ms: i64,
+    left_out_ms: i64,
     sender: SyncSender<Fed>,
 }
 
 impl Reader {
+    fn new(decoding: Option<Decoding>, sender: SyncSender<Fed>) -> Self {
+        Self {
+            decoding,
+            sent_ms: 0,
+            left_out_ms: 0,
+            sender,
+        }
+    }
+
     fn run(mut self, source: &mut Source) -> Result<(), Error> {
         let video = source.video.as_ref().map(|track| track.index);
         let audio = source.audio.as_ref().map(|track| track.index);
@@ -84,7 +99,7 @@ impl Reader {
             let index = Some(stream.index());
             let position = u64::try_from(packet.position()).unwrap_or(0);
             let wanted = if index == video {
-                self.decode(Some(&packet), position)?
+                self.video(packet, position)?
             } else if index == audio {
                 self.send(What::Sound(packet), position)
             } else {
@@ -96,8 +111,35 @@ impl Reader {
                 return Ok(());
             }
         }
-        self.decode(None, source.bytes)?;
+        source.ended()?;
+        if self.decode(None, source.bytes)? && self.left_out_ms > self.sent_ms {
+            // The last picture lasts as long as those that were left out behind it.
+            self.send(What::Again(self.left_out_ms), source.bytes);
+        }
         Ok(())
+    }
+
+    /// Takes a packet of the pictures; whether more is wanted.
+    fn video(&mut self, packet: Packet, position: u64) -> Result<bool, Error> {
+        let decoding = self.decoding.as_mut();
+        let Some((approach, decoder)) =
+            decoding.and_then(|decoding| Some((decoding.approach.as_mut()?, &decoding.decoder)))
+        else {
+            return self.decode(Some(&packet), position);
+        };
+        let at_ms = decoder.time(&packet);
+        let Some(packets) = approach.take(packet, at_ms) else {
+            return Ok(true);
+        };
+        if let Some(decoding) = &mut self.decoding {
+            decoding.approach = None;
+        }
+        for packet in packets {
+            if !self.decode(Some(&packet), position)? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     /// Sends what one packet yields, or with `None` what the decoder still holds; whether more is wanted.
@@ -109,15 +151,25 @@ impl Reader {
             decoder,
             pace,
             twin,
+            ..
         } = decoding;
         if let Some(packet) = packet {
-            decoder.skim_next(pace.passes_over(packet, decoder));
+            let passes_over = pace.passes_over(packet, decoder);
+            if let (true, Some((at_ms, _))) = (passes_over, decoder.time_and_step(packet)) {
+                self.left_out_ms = self.left_out_ms.max(at_ms);
+            }
+            decoder.skim_next(passes_over);
         }
         let mut wanted = true;
         decoder.decode(packet, |mut frame, at_ms| {
-            if !wanted || !pace.keeps(at_ms) {
+            if !wanted {
                 return Ok(());
             }
+            if !pace.keeps(at_ms) {
+                self.left_out_ms = self.left_out_ms.max(at_ms);
+                return Ok(());
+            }
+            self.sent_ms = at_ms;
             let what = if twin.repeats(&frame)? {
                 What::Again(at_ms)
             } else {

@@ -18,8 +18,9 @@ impl Holes {
         if at_ms > LONGEST_MS {
             return Err(too_long());
         }
-        if at_ms - end_ms >= HOLE_MS {
-            self.sum_ms += at_ms - end_ms;
+        let hole_ms = at_ms.saturating_sub(end_ms);
+        if hole_ms >= HOLE_MS {
+            self.sum_ms += hole_ms;
         }
         if self.sum_ms > MOST_HOLES_MS {
             return Err(bad(

@@ -1,5 +1,6 @@
 //! The main loop: one reader and one decoder feed every rung.
 
+mod approach;
 mod collect;
 mod end;
 mod feed;
@@ -77,7 +78,7 @@ pub fn prepare(
     report.step(Stage::Probe, 0);
     let source = Source::open(input)?;
     let store = Store::open(output, asked.given)?;
-    let plan = match Plan::found(&store, input)? {
+    let plan = match Plan::found(&store, input, asked.wishes)? {
         Some(plan) => plan,
         None => {
             let look = match source.video {
@@ -114,7 +115,7 @@ pub fn prepare_part(
     report.step(Stage::Probe, 0);
     let source = Source::open(input)?;
     let store = Store::open(output, asked.given)?;
-    let plan = Plan::found(&store, input)?
+    let plan = Plan::found(&store, input, asked.wishes)?
         .ok_or_else(|| Error::Fault("no plan of this recording was given".into()))?;
     let scope = Scope::Part {
         from_ms: part.start,
@@ -137,7 +138,7 @@ fn work_through(
     feed::read(&mut source, decoding, |fed| {
         match fed.what {
             What::Picture(frame) => picture(work, frame)?,
-            What::Again(at_ms) => work.show(at_ms)?,
+            What::Again(at_ms) => work.show(None, at_ms)?,
             What::Sound(packet) => sound(work, Some(&packet))?,
             What::Other(packet, end_ms) => {
                 work.captions.take(&packet);
@@ -188,8 +189,7 @@ fn drain(work: &mut Work) -> Result<(), Error> {
 fn show(work: &mut Work, ready: Vec<Video>) -> Result<(), Error> {
     for frame in ready {
         let at_ms = frame.pts().unwrap_or(0);
-        work.put_on_screen(Picture::new(frame));
-        work.show(at_ms)?;
+        work.show(Some(Picture::new(frame)), at_ms)?;
     }
     Ok(())
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use millet_manifest::{Chapter, Content, Decision, SoundKind};
 
+use super::approach::Approach;
 use super::collect::Collector;
 use super::feed::Decoding;
 use super::holes::Holes;
@@ -63,6 +64,8 @@ pub(super) struct Pictures {
     pub(super) stills: Option<Stills>,
     /// What was decoded last, in its final form.
     on_screen: Option<(Arc<Picture>, Arc<Thumb>)>,
+    /// Where the first segment begins, milliseconds.
+    from_ms: i64,
     pub(super) collector: Collector,
     pub(super) segments: Segments,
     pub(super) last_ms: i64,
@@ -89,7 +92,11 @@ impl Work {
     ) -> Result<Self, Error> {
         let content = plan.content();
         let sums = plan.sums()?;
+        let (part, seams_ms) = (scope.range(), plan.seams_ms());
+        let from_ms = begin_ms(&seams_ms, part.start);
         let sound = match &source.audio {
+            // How long it lasts decides where the last segments end, and nothing else.
+            Some(_) if part.end < i64::MAX => None,
             Some(track) => {
                 let kind = plan.decision.sound.map(|signs| signs.kind);
                 let speech = kind != Some(SoundKind::Music);
@@ -102,7 +109,6 @@ impl Work {
                             SoundEncoder::opus(store, speech)?,
                             SoundEncoder::aac(store)?,
                         ],
-                        // It is still decoded: how long it lasts decides where the last segments end.
                         Scope::Part { .. } => Vec::new(),
                     },
                 })
@@ -118,6 +124,7 @@ impl Work {
             Scope::Part { .. } => None,
         };
         let is_head = matches!(scope, Scope::Head);
+        let colours = plan.colours();
         let progress = Progress::new(report, source.announced_ms, &plan.rungs, early, is_head);
         let (mut pictures, mut decoding) = (None, None);
         if let (Some((width, height)), Some(track)) = (plan.largest(), &source.video) {
@@ -140,17 +147,18 @@ impl Work {
                 ),
                 slides: Slides::default(),
                 stills: match scope {
-                    Scope::Whole => Some(Stills::new(output, content)?),
+                    Scope::Whole => Some(Stills::new(output, content, colours)?),
                     Scope::Head | Scope::Part { .. } => None,
                 },
                 on_screen: None,
+                from_ms,
                 collector: Collector::new(content),
                 segments: Segments::start(
                     Order {
                         only_early: is_head,
                         rungs: plan.rungs,
                         plans: sums,
-                        part: scope.range(),
+                        part,
                     },
                     store,
                     workers,
@@ -160,6 +168,7 @@ impl Work {
             });
             decoding = Some(Decoding {
                 decoder,
+                approach: Approach::to(from_ms),
                 pace: Pace::new((!plan.interlaced).then_some(fastest)),
                 twin: Twin::new(plan.interlaced),
             });
@@ -169,7 +178,7 @@ impl Work {
             content,
             decision: plan.decision,
             size: plan.size,
-            cutter: Cutter::new(Rule::of(content), source.announced_ms),
+            cutter: Cutter::new(Rule::of(content), source.announced_ms, seams_ms, from_ms),
             captions: Captions::find(&source.input, source.start_ms),
             chapters: chapters::named(&source.input, source.start_ms),
             others_ms: 0,
@@ -181,32 +190,64 @@ impl Work {
         })
     }
 
-    /// Takes a decoded picture in its final form; [`Work::show`] shows it.
-    pub(super) fn put_on_screen(&mut self, picture: Picture) {
-        if let Some(pictures) = &mut self.pictures {
+    /// A picture in its final form stands on the screen from this time on; with `None` what stands there goes on.
+    pub(super) fn show(&mut self, picture: Option<Picture>, at_ms: i64) -> Result<(), Error> {
+        let Some(pictures) = &self.pictures else {
+            return Ok(());
+        };
+        let from_ms = pictures.from_ms;
+        if at_ms >= from_ms {
+            self.holes.reach(at_ms, self.end_ms().max(from_ms))?;
+            self.begin_before(at_ms)?;
+            if self.is_begun() {
+                self.hold_until(at_ms)?;
+            }
+        }
+        if let (Some(picture), Some(pictures)) = (picture, &mut self.pictures) {
             let thumb = Arc::new(picture.thumb());
             pictures.on_screen = Some((Arc::new(picture), thumb));
         }
+        match at_ms >= from_ms {
+            true => self.see(at_ms),
+            false => Ok(()),
+        }
     }
 
-    /// What is on the screen stands there at this time.
-    pub(super) fn show(&mut self, at_ms: i64) -> Result<(), Error> {
-        self.holes.reach(at_ms, self.end_ms())?;
-        let Some(pictures) = &mut self.pictures else {
+    /// In a part, what stood there when it began is its first picture, unless another came just then.
+    pub(super) fn begin_before(&mut self, at_ms: i64) -> Result<(), Error> {
+        if self.is_begun() {
+            return Ok(());
+        }
+        let Some(pictures) = &self.pictures else {
+            return Ok(());
+        };
+        let from_ms = pictures.from_ms;
+        match pictures.on_screen.clone() {
+            Some((picture, thumb)) if at_ms > from_ms => self.send(picture, thumb, from_ms, true),
+            _ => Ok(()),
+        }
+    }
+
+    fn is_begun(&self) -> bool {
+        let pictures = self.pictures.as_ref();
+        pictures.is_some_and(|pictures| pictures.collector.last().is_some())
+    }
+
+    /// What is on the screen goes to every rung.
+    fn see(&mut self, at_ms: i64) -> Result<(), Error> {
+        let Some(pictures) = &self.pictures else {
             return Ok(());
         };
         let Some((picture, thumb)) = pictures.on_screen.clone() else {
             return Ok(());
         };
-        let last = pictures.collector.last();
-        let changed = last.map_or(1000, |(_, last)| thumb.changed_permille(last));
-        let first = last.is_none();
-        let at_ms = if first { 0 } else { at_ms };
-        if !first {
-            self.hold_until(at_ms)?;
-        }
-        let cut = first || self.cutter.wants(at_ms, changed);
-        if cut && !first {
+        let Some((_, last)) = pictures.collector.last() else {
+            let from_ms = pictures.from_ms;
+            return self.send(picture, thumb, from_ms, true);
+        };
+        let changed = thumb.changed_permille(last);
+        let cut = self.cutter.wants(at_ms, changed);
+        if cut {
             self.cut(at_ms);
         }
         self.send(picture, thumb, at_ms, cut)?;
@@ -230,15 +271,13 @@ impl Work {
         Ok(())
     }
 
-    /// Repeats the last picture wherever a cut is overdue before `until_ms`.
+    /// Repeats what stands on the screen wherever a cut is overdue before `until_ms`.
     pub(super) fn hold_until(&mut self, until_ms: i64) -> Result<(), Error> {
         while let Some(due) = self.cutter.overdue(until_ms) {
             self.cut(due);
-            let last = self
-                .pictures
-                .as_ref()
-                .and_then(|pictures| pictures.collector.last().cloned());
-            if let Some((picture, thumb)) = last {
+            let pictures = self.pictures.as_ref();
+            let on_screen = pictures.and_then(|pictures| pictures.on_screen.clone());
+            if let Some((picture, thumb)) = on_screen {
                 self.send(picture, thumb, due, true)?;
             }
         }
@@ -300,6 +339,15 @@ impl Work {
         let sound = self.sound.as_ref().map_or(0, |sound| sound.mono.end_ms());
         picture.max(sound)
     }
+}
+
+/// Where a part that is asked for from `from_ms` on begins: at the seam before, or at the start.
+fn begin_ms(seams_ms: &[i64], from_ms: i64) -> i64 {
+    let seams = seams_ms.iter().copied();
+    seams
+        .take_while(|seam| *seam <= from_ms)
+        .last()
+        .unwrap_or(0)
 }
 
 /// Hands samples to every encoder.

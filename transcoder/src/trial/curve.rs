@@ -5,6 +5,7 @@ use std::ops::RangeInclusive;
 use millet_manifest::Kind;
 
 use crate::ladder::{Codec, Rung, Tune};
+use crate::score::Score;
 
 /// What one rate factor brought.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -13,9 +14,10 @@ pub(super) struct Point {
     /// Bits a second over all samples, and over the worst one.
     pub(super) average_bps: u64,
     pub(super) peak_bps: u64,
+    /// Likeness to what was encoded, by which the rate factor is chosen.
     pub(super) ssim: f64,
-    /// Decibel.
-    pub(super) psnr: f64,
+    /// Likeness to the recording, from which that may differ: letters in fewer shades.
+    pub(super) seen: Score,
 }
 
 impl Point {
@@ -144,7 +146,11 @@ impl Curve {
             average_bps: 0,
             peak_bps: 0,
             ssim: 0.0,
-            psnr: 0.0,
+            seen: Score {
+                ssim: 0.0,
+                psnr: 0.0,
+                pictures: 0,
+            },
         };
         self.points.last().unwrap_or(&NOTHING)
     }
@@ -169,6 +175,7 @@ impl Curve {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::colours::Colours;
     use crate::ladder::Effort;
 
     fn rung(most_bps: u32) -> Rung {
@@ -178,6 +185,7 @@ mod tests {
             codec: Codec::H264,
             tune: Tune::Camera,
             effort: Effort::Thorough,
+            colours: Colours::Bt601,
             width: 854,
             height: 480,
             rate_milli: 25_000,
@@ -194,12 +202,17 @@ mod tests {
         let quality = 13.0 - steps / 2.0;
         #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
         let rate = (300_000.0 * (-0.1 * steps).exp()) as u64;
+        let ssim = 1.0 - 10_f64.powf(-quality / 10.0);
         Point {
             crf,
             average_bps: rate,
             peak_bps: rate,
-            ssim: 1.0 - 10_f64.powf(-quality / 10.0),
-            psnr: 35.0,
+            ssim,
+            seen: Score {
+                ssim,
+                psnr: 35.0,
+                pictures: 1,
+            },
         }
     }
 

@@ -19,6 +19,8 @@ use crate::score::Scorer;
 #[derive(Clone)]
 pub(super) struct Stretch {
     pub(super) pictures: Vec<Shown>,
+    /// What they were made of.
+    pub(super) originals: Vec<Shown>,
     pub(super) length_ms: i64,
 }
 
@@ -40,8 +42,9 @@ pub(super) fn prepare(rung: &Rung, stretches: &[Stretch]) -> Result<Vec<Stretch>
             });
         }
         own.push(Stretch {
+            originals: pictures.clone(),
             pictures: plain(rung, pictures)?,
-            ..*stretch
+            length_ms: stretch.length_ms,
         });
     }
     Ok(own)
@@ -50,6 +53,7 @@ pub(super) fn prepare(rung: &Rung, stretches: &[Stretch]) -> Result<Vec<Stretch>
 /// Rate and quality at one rate factor.
 pub(super) fn measure(rung: &Rung, crf: u32, stretches: &[Stretch]) -> Result<Point, Error> {
     let mut scorer = Scorer::new(rung.width, rung.height)?;
+    let mut against_originals = Scorer::new(rung.width, rung.height)?;
     let (mut bytes, mut ms, mut peak_bps) = (0, 0, 0);
     for stretch in stretches {
         let coded = encode::encode(rung, crf, &stretch.pictures)?;
@@ -62,7 +66,12 @@ pub(super) fn measure(rung: &Rung, crf: u32, stretches: &[Stretch]) -> Result<Po
                 stretch.pictures.len()
             )));
         }
-        for (shown, back) in stretch.pictures.iter().zip(decoded) {
+        let pairs = stretch.pictures.iter().zip(&stretch.originals).zip(decoded);
+        for ((shown, original), back) in pairs {
+            if !Arc::ptr_eq(&shown.picture, &original.picture) {
+                let again = raw::shared(&back).map_err(libav("share a picture"))?;
+                against_originals.pair(original.picture.frame()?, again)?;
+            }
             scorer.pair(shown.picture.frame()?, back)?;
         }
         let length_ms = u64::try_from(stretch.length_ms).unwrap_or(0).max(1);
@@ -78,7 +87,7 @@ pub(super) fn measure(rung: &Rung, crf: u32, stretches: &[Stretch]) -> Result<Po
         average_bps: bytes * 8_000 / ms.max(1),
         peak_bps,
         ssim: score.ssim,
-        psnr: score.psnr,
+        seen: against_originals.finish()?.unwrap_or(score),
     })
 }
 

@@ -74,8 +74,8 @@ pub(crate) fn decide(
             crf: rung.crf,
             most_bps: rung.most_bps,
             average_bps: last.average_bps,
-            ssim_e4: ten_thousandths(last.ssim),
-            psnr_tenths: ten_thousandths(last.psnr / 1000.0),
+            ssim_e4: ten_thousandths(last.seen.ssim),
+            psnr_tenths: ten_thousandths(last.seen.psnr / 1000.0),
             saved_permille,
             kept: keep,
         });

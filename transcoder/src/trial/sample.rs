@@ -160,6 +160,7 @@ impl Taker {
         let reached = self.reached_ms?.min(self.end_ms);
         Some(Stretch {
             length_ms: (reached - first.at_ms).max(200),
+            originals: Vec::new(),
             pictures: whole.pictures,
         })
     }

@@ -76,6 +76,68 @@ fn a_killed_run_goes_on_where_it_was() {
     assert!(!prepared.file("work").exists());
 }
 
+/// The head of a long recording is shown while the rest is still being tried out.
+#[test]
+fn what_was_shown_early_is_not_made_again() {
+    let bench = Bench::made("a.mp4", &LONG.replace("=40", "=64"));
+    let mut child = Command::new(transcoder())
+        .arg("prepare")
+        .arg(&bench.input)
+        .arg(bench.output())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut announced = Vec::new();
+    for line in BufReader::new(child.stdout.take().unwrap()).lines() {
+        let line: Progress = serde_json::from_str(&line.unwrap()).unwrap();
+        if let Progress::Published {
+            rendition, segment, ..
+        } = line
+            && rendition.starts_with('v')
+        {
+            announced.push(segment.file);
+            break;
+        }
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(!bench.output().join("work/plan.json").exists());
+    let before = segments(&bench.output());
+    let prepared = bench.prepare();
+    let after = segments(&prepared.file(""));
+    assert_eq!(announced.len(), 1);
+    assert_eq!(before[&announced[0]], after[&announced[0]]);
+}
+
+/// Whoever asks for something else gets that.
+#[test]
+fn other_wishes_are_not_met_by_an_earlier_plan() {
+    let bench = Bench::made("a.mp4", LONG);
+    let mut child = Command::new(transcoder())
+        .args(["prepare", "--h264-only", "--quick"])
+        .arg(&bench.input)
+        .arg(bench.output())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    for line in BufReader::new(child.stdout.take().unwrap()).lines() {
+        let line: Progress = serde_json::from_str(&line.unwrap()).unwrap();
+        if matches!(line, Progress::Published { rendition, .. } if rendition.starts_with('v')) {
+            break;
+        }
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let quick = segments(&bench.output());
+    let prepared = bench.prepare();
+    let thorough = segments(&prepared.file(""));
+    assert!(
+        quick
+            .iter()
+            .all(|(file, at)| thorough.get(file) != Some(at))
+    );
+}
+
 /// What another input left is no part of this one.
 #[test]
 fn a_folder_with_another_recording_is_begun_anew() {

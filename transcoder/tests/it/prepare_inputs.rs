@@ -433,3 +433,79 @@ fn assert_marks(prepared: &Prepared, flash_ms: i64, tone_ms: i64) {
     assert!((flash - flash_ms).abs() <= 70, "flash at {flash} ms");
     assert!((tone - tone_ms).abs() <= 30, "tone at {tone} ms");
 }
+
+/// Tags of what a rendition holds, as `ffprobe` names matrix, primaries and transfer.
+fn colours(prepared: &Prepared, rendition: &str) -> String {
+    let read = Command::new("ffprobe")
+        .args(["-v", "error", "-select_streams", "v", "-of", "csv=p=0"])
+        .args([
+            "-show_entries",
+            "stream=color_space,color_primaries,color_transfer",
+        ])
+        .arg(prepared.rendition(rendition))
+        .output()
+        .unwrap();
+    let tags: Vec<&str> = std::str::from_utf8(&read.stdout)
+        .unwrap()
+        .trim()
+        .split(',')
+        .collect();
+    tags.join(" ")
+}
+
+#[test]
+fn colours_are_said_as_they_are() {
+    let tags = |name: &str| {
+        format!("-vf setparams=colorspace={name}:color_primaries={name}:color_trc={name} {H264}")
+    };
+    for (arguments, expected) in [
+        (tags("bt709"), "bt709 bt709 bt709"),
+        (tags("smpte170m"), "smpte170m smpte170m smpte170m"),
+        // Whoever says nothing gets what players guess.
+        (H264.to_owned(), "smpte170m smpte170m smpte170m"),
+        (format!("-vf scale=960:720 {H264}"), "bt709 bt709 bt709"),
+    ] {
+        let prepared = made("a.mp4", &arguments);
+        let kinds = prepared.timeline.renditions.iter();
+        for one in kinds.filter(|one| one.kind != Kind::Audio) {
+            assert_eq!(colours(&prepared, &one.id), expected, "{arguments}");
+        }
+    }
+}
+
+/// Grey of three quarters is white paper in hybrid log-gamma (ITU-R BT.2408).
+#[test]
+fn a_phone_s_bright_pictures_keep_their_light() {
+    let hlg = "format=yuv420p10le,setparams=colorspace=bt2020nc:color_primaries=bt2020:\
+               color_trc=arib-std-b67:range=tv";
+    let recording = format!(
+        "-f lavfi -i color=0xbfbfbf:size=320x240:rate=15:duration=3 -vf {hlg} -c:v libx265 -preset ultrafast \
+         -x265-params log-level=error:colorprim=bt2020:transfer=arib-std-b67:colormatrix=bt2020nc"
+    );
+    let prepared = Bench::made("a.mp4", &recording).prepare();
+    assert_eq!(colours(&prepared, "v240"), "bt709 bt709 bt709");
+    let seen = brightness(&prepared.rendition("v240"));
+    let (_, grey) = seen[0];
+    assert!((200.0..230.0).contains(&grey), "{grey}");
+}
+
+/// A rate that falls to a third halfway has a mean that neither half has.
+#[test]
+fn what_moves_fast_for_half_of_the_time_is_shown_as_fast() {
+    let changing = "-vf select='lt(t,1.5)+not(mod(n,3))' -fps_mode vfr";
+    let prepared = Bench::made(
+        "a.mp4",
+        &format!("-f lavfi -i testsrc2=size=320x240:rate=30:duration=3 {changing} {H264}"),
+    )
+    .prepare();
+    let video = prepared.timeline.rendition("v240").unwrap();
+    assert_eq!(video.frame_rate_milli, 30_000);
+}
+
+/// A slide that stands for three seconds lasts three seconds, although few of its pictures are needed.
+#[test]
+fn the_last_picture_stands_to_the_end() {
+    let still = "-f lavfi -i smptebars=size=320x240:rate=25:duration=3";
+    let prepared = Bench::made("a.mp4", &format!("{still} {H264}")).prepare();
+    prepared.lasts(3_000);
+}

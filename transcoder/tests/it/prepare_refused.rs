@@ -49,6 +49,14 @@ fn a_container_without_streams() {
 }
 
 #[test]
+fn sound_of_a_rate_that_none_has() {
+    let tone = Bench::made("a.wav", &format!("{TONE} -c:a pcm_s16le"));
+    let mut bytes = std::fs::read(&tone.input).unwrap();
+    bytes[24..28].copy_from_slice(&500_u32.to_le_bytes());
+    Bench::with("a.wav", &bytes).refused(BadInput::Truncated);
+}
+
+#[test]
 fn streams_without_a_frame() {
     Bench::made(
         "a.mp4",

@@ -5,7 +5,7 @@ use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-use millet_manifest::{PLAN_FILE, Progress, Record, WORK_FOLDER};
+use millet_manifest::{DECIDED_PERMILLE, PLAN_FILE, Progress, Record, WORK_FOLDER};
 
 use crate::kit::{Bench, transcoder};
 
@@ -14,6 +14,11 @@ const LONG: &str = "-f lavfi -i testsrc2=size=320x240:rate=10:duration=40 \
      -f lavfi -i sine=duration=43 -c:v libx264 -preset ultrafast -c:a aac";
 /// Where one part ends and the next begins; no cut need be there.
 const BETWEEN: &str = "17000";
+/// Long enough for seams, each minute; pictures and sound lie in turn in the file.
+const WITH_SEAMS: &str = "-f lavfi -i testsrc2=size=64x48:rate=25:duration=310 -f lavfi -i sine=duration=312 \
+     -c:v libx264 -preset ultrafast -c:a aac";
+const SEAM: &str = "120000";
+const OPTIONS: &[&str] = &["--h264-only", "--quick"];
 
 /// Begins a run whose lines can be read.
 fn start(bench: &Bench, output: &Path, options: &[&str]) -> Child {
@@ -28,17 +33,16 @@ fn start(bench: &Bench, output: &Path, options: &[&str]) -> Child {
         .unwrap()
 }
 
-/// Reads lines until a segment with pictures is announced.
-fn until_published(child: &mut Child) {
+/// Reads lines until the plan is there.
+fn until_decided(child: &mut Child) {
     let lines = BufReader::new(child.stdout.take().unwrap()).lines();
     for line in lines {
         let line: Progress = serde_json::from_str(&line.unwrap()).unwrap();
-        if matches!(line, Progress::Published { rendition, .. } if rendition.starts_with(['v', 's']))
-        {
+        if matches!(line, Progress::Progress { permille, .. } if permille >= DECIDED_PERMILLE) {
             return;
         }
     }
-    panic!("nothing was published");
+    panic!("nothing was decided");
 }
 
 /// Runs to the end; `given` is what others made.
@@ -79,22 +83,28 @@ fn unlike(one: &BTreeMap<PathBuf, Vec<u8>>, other: &BTreeMap<PathBuf, Vec<u8>>) 
     names.cloned().collect()
 }
 
-/// Two parts of the recording, made by the plan of a run that was killed, gathered in one folder as a
-/// server does.
-fn made_by_others(bench: &Bench) -> PathBuf {
+/// A folder with the plan of a run that was killed.
+fn planned(bench: &Bench) -> PathBuf {
     let place = |name: &str| bench.folder.path().join(name);
     let lead = place("lead");
-    let mut child = start(bench, &lead, &["--h264-only"]);
-    until_published(&mut child);
+    let mut child = start(bench, &lead, OPTIONS);
+    until_decided(&mut child);
     child.kill().unwrap();
     child.wait().unwrap();
     let given = place("given");
     std::fs::create_dir_all(given.join(WORK_FOLDER)).unwrap();
     let plan = Path::new(WORK_FOLDER).join(PLAN_FILE);
     std::fs::copy(lead.join(&plan), given.join(&plan)).unwrap();
+    given
+}
+
+/// Two parts of the recording gathered in one folder, as a server does.
+fn made_by_others(bench: &Bench, between: &str) -> PathBuf {
+    let place = |name: &str| bench.folder.path().join(name);
+    let given = planned(bench);
     for (name, options) in [
-        ("front", &["--from-ms", "0", "--until-ms", BETWEEN][..]),
-        ("back", &["--from-ms", BETWEEN]),
+        ("front", &["--from-ms", "0", "--until-ms", between][..]),
+        ("back", &["--from-ms", between]),
     ] {
         finish(bench, &place(name), &given, options);
     }
@@ -111,19 +121,19 @@ fn made_by_others(bench: &Bench) -> PathBuf {
     given
 }
 
-/// Segments with pictures of which records are given, as rendition and index.
-fn records(given: &Path) -> Vec<(String, usize)> {
+/// Segments with pictures of which records are given, as rendition and start.
+fn records(given: &Path) -> Vec<(String, u64)> {
     let names = tree(&given.join(WORK_FOLDER)).into_keys();
     let found = names.filter_map(|name| {
-        let (rendition, index) = Record::of_file(name.to_str()?)?;
-        Some((rendition.to_owned(), index))
+        let (rendition, start_ms) = Record::of_file(name.to_str()?)?;
+        Some((rendition.to_owned(), start_ms))
     });
     found.collect()
 }
 
 /// Other bytes of the same length, by which it is seen who made the file.
-fn mark(given: &Path, (rendition, index): &(String, usize)) -> (PathBuf, Vec<u8>) {
-    let name = PathBuf::from(Record::media(rendition, *index));
+fn mark(given: &Path, (rendition, start_ms): &(String, u64)) -> (PathBuf, Vec<u8>) {
+    let name = PathBuf::from(Record::media(rendition, *start_ms));
     let mut bytes = std::fs::read(given.join(&name)).unwrap();
     bytes.reverse();
     std::fs::write(given.join(&name), &bytes).unwrap();
@@ -132,10 +142,15 @@ fn mark(given: &Path, (rendition, index): &(String, usize)) -> (PathBuf, Vec<u8>
 
 #[test]
 fn parts_together_are_what_one_run_makes() {
-    let bench = Bench::made("a.mp4", LONG);
-    let given = made_by_others(&bench);
+    for (recording, between) in [(LONG, BETWEEN), (WITH_SEAMS, SEAM)] {
+        parts_are_what_one_run_makes(&Bench::made("a.mp4", recording), between);
+    }
+}
+
+fn parts_are_what_one_run_makes(bench: &Bench, between: &str) {
+    let given = made_by_others(bench, between);
     let alone = bench.folder.path().join("alone");
-    let mut child = start(&bench, &alone, &["--h264-only"]);
+    let mut child = start(bench, &alone, OPTIONS);
     BufReader::new(child.stdout.take().unwrap()).lines().last();
     assert!(child.wait().unwrap().success());
     let expected = tree(&alone);
@@ -146,7 +161,7 @@ fn parts_together_are_what_one_run_makes() {
     };
     assert_eq!(records(&given).len(), media(&expected), "each was made");
     let together = bench.folder.path().join("together");
-    finish(&bench, &together, &given, &["--h264-only"]);
+    finish(bench, &together, &given, OPTIONS);
     assert_eq!(unlike(&tree(&together), &expected), [] as [PathBuf; 0]);
 
     // A part that never came is made, and so is what is not whole.
@@ -155,14 +170,35 @@ fn parts_together_are_what_one_run_makes() {
     std::fs::remove_file(given.join(WORK_FOLDER).join(Record::file(&lost.0, lost.1))).unwrap();
     std::fs::write(given.join(Record::media(&damaged.0, damaged.1)), b"short").unwrap();
     let again = bench.folder.path().join("again");
-    finish(&bench, &again, &given, &["--h264-only"]);
+    finish(bench, &again, &given, OPTIONS);
     assert_eq!(unlike(&tree(&again), &expected), [] as [PathBuf; 0]);
+}
+
+#[test]
+fn a_part_is_made_without_what_goes_before_its_seam() {
+    let bench = Bench::made("a.mp4", WITH_SEAMS);
+    let given = planned(&bench);
+    let part = ["--from-ms", SEAM, "--until-ms", "180000"];
+    let place = |name: &str| bench.folder.path().join(name);
+    finish(&bench, &place("part"), &given, &part);
+    // From soon behind the beginning, by which the recording is known again, until a keyframe before the seam
+    // not one picture can be decoded.
+    let mut bytes = std::fs::read(&bench.input).unwrap();
+    let seam = bytes.len() * 120 / 310;
+    bytes[70_000..seam * 8 / 10].fill(0xff);
+    std::fs::write(&bench.input, bytes).unwrap();
+    let whole = start(&bench, &place("whole"), OPTIONS).wait_with_output();
+    assert_eq!(whole.unwrap().status.code(), Some(2));
+    finish(&bench, &place("again"), &given, &part);
+    let made = tree(&place("again"));
+    assert!(made.len() > 8);
+    assert_eq!(unlike(&made, &tree(&place("part"))), [] as [PathBuf; 0]);
 }
 
 #[test]
 fn what_others_finish_while_a_run_goes_on_is_not_made_again() {
     let bench = Bench::made("a.mp4", LONG);
-    let given = made_by_others(&bench);
+    let given = made_by_others(&bench, BETWEEN);
     let last = records(&given);
     let last = last.iter().max_by_key(|record| record.1).unwrap();
     let (name, marked) = mark(&given, last);
@@ -171,8 +207,8 @@ fn what_others_finish_while_a_run_goes_on_is_not_made_again() {
         bench.folder.path().join("together"),
     );
     std::fs::create_dir(&later).unwrap();
-    let options = ["--h264-only", "--workers", "1", "--given"];
-    let options = [&options[..], &[later.to_str().unwrap()]].concat();
+    let own = ["--workers", "1", "--given", later.to_str().unwrap()];
+    let options = [OPTIONS, &own[..]].concat();
     let mut child = start(&bench, &output, &options);
     let lines = BufReader::new(child.stdout.take().unwrap()).lines();
     let mut delivered = false;
@@ -204,7 +240,8 @@ fn a_part_of_another_recording_is_not_made() {
     let options = ["--given", given.to_str().unwrap(), "--from-ms", "0"];
     let run = start(&bench, &output, &options).wait_with_output().unwrap();
     assert_eq!(run.status.code(), Some(1));
-    assert!(tree(&output).is_empty());
+    let made: Vec<PathBuf> = tree(&output).into_keys().collect();
+    assert_eq!(made, [Path::new(WORK_FOLDER).join("input.json")]);
 }
 
 #[test]

@@ -58,13 +58,13 @@ pub(super) fn finished(output: &Path, known: &HashSet<String>) -> io::Result<Vec
         let Ok(name) = entry?.file_name().into_string() else {
             continue;
         };
-        let Some((rendition, index)) = Record::of_file(&name) else {
+        let Some((rendition, start_ms)) = Record::of_file(&name) else {
             continue;
         };
         if known.contains(&name) {
             continue;
         }
-        let one = one(&output, &name, rendition, index)?;
+        let one = one(&output, &name, rendition, start_ms)?;
         bytes += one.record.segment.bytes;
         found.push(one);
         if found.len() >= MOST_TOGETHER || bytes >= ENOUGH_BYTES {
@@ -74,10 +74,12 @@ pub(super) fn finished(output: &Path, known: &HashSet<String>) -> io::Result<Vec
     Ok(found)
 }
 
-fn one(output: &Path, name: &str, rendition: &str, index: usize) -> io::Result<Finished> {
+fn one(output: &Path, name: &str, rendition: &str, start_ms: u64) -> io::Result<Finished> {
     let text = read(output, &format!("{WORK_FOLDER}/{name}"), MOST_RECORD_BYTES)?;
     let record: Record = serde_json::from_slice(&text)?;
-    record.check(rendition, index).map_err(io::Error::other)?;
+    record
+        .check(rendition, start_ms)
+        .map_err(io::Error::other)?;
     let media = read(output, &record.segment.file, MOST_SEGMENT_BYTES)?;
     if media.len() as u64 != record.segment.bytes {
         return Err(io::Error::other(format!("{name} is not of its segment")));
@@ -125,8 +127,8 @@ pub(super) fn give_plan(given: &Path, plan: Option<&str>) -> io::Result<()> {
 }
 
 /// Whether this segment is given already.
-pub(super) fn is_given(given: &Path, rendition: &str, index: usize) -> bool {
-    record_path(given, rendition, index).exists()
+pub(super) fn is_given(given: &Path, rendition: &str, start_ms: u64) -> bool {
+    record_path(given, rendition, start_ms).exists()
 }
 
 /// Gives a segment; its record comes last.
@@ -135,18 +137,20 @@ pub(super) fn is_given(given: &Path, rendition: &str, index: usize) -> bool {
 /// When the record is not of its segment, or the disk fails.
 pub(super) fn give(given: &Path, record: &Record, media: &[u8]) -> io::Result<()> {
     let strange = || io::Error::other("a record is not of its segment");
-    let (rendition, index) = record.place().ok_or_else(strange)?;
+    let (rendition, start_ms) = record.place().ok_or_else(strange)?;
     if media.len() as u64 != record.segment.bytes {
         return Err(strange());
     }
     std::fs::create_dir_all(given.join(rendition))?;
     put(&given.join(&record.segment.file), media)?;
     let text = serde_json::to_vec(record)?;
-    put(&record_path(given, rendition, index), &text)
+    put(&record_path(given, rendition, start_ms), &text)
 }
 
-fn record_path(given: &Path, rendition: &str, index: usize) -> PathBuf {
-    given.join(WORK_FOLDER).join(Record::file(rendition, index))
+fn record_path(given: &Path, rendition: &str, start_ms: u64) -> PathBuf {
+    given
+        .join(WORK_FOLDER)
+        .join(Record::file(rendition, start_ms))
 }
 
 /// A whole file or none. Not durable: after a power cut it is fetched again.
@@ -189,13 +193,13 @@ mod tests {
     #[test]
     fn what_was_given_is_found_finished_once() {
         let folder = tempfile::tempdir().unwrap();
-        let text = r#"{"announced_ms":7,"has_pictures":true}"#;
+        let text = r#"{"announced_ms":7,"has_pictures":true,"seams_ms":[3]}"#;
         give_plan(folder.path(), Some(text)).unwrap();
         let (found, head) = plan(folder.path()).unwrap();
         assert_eq!((found.as_str(), head.announced_ms), (text, 7));
         let (record, media) = segment();
         give(folder.path(), &record, media).unwrap();
-        assert!(is_given(folder.path(), "v240", 0) && !is_given(folder.path(), "v240", 1));
+        assert!(is_given(folder.path(), "v240", 0) && !is_given(folder.path(), "v240", 8_000));
         let found = finished(folder.path(), &HashSet::new()).unwrap();
         assert_eq!(found.len(), 1);
         assert_eq!((&found[0].record, &found[0].media[..]), (&record, media));
@@ -212,7 +216,7 @@ mod tests {
         give(elsewhere.path(), &record, media).unwrap();
         let link = std::os::unix::fs::symlink::<PathBuf, PathBuf>;
         // The folder of the media, then the media, then the folder of the records leads elsewhere.
-        for linked in ["v240", "v240/00000.m4s", "work"] {
+        for linked in ["v240", "v240/00000000.m4s", "work"] {
             let folder = tempfile::tempdir().unwrap();
             give_plan(folder.path(), None).unwrap();
             give(folder.path(), &record, media).unwrap();

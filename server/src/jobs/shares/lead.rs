@@ -128,7 +128,7 @@ impl Lead<'_> {
             }
         };
         let announced_ms = i64::try_from(head.announced_ms).unwrap_or(0);
-        let stretches = stretches(announced_ms);
+        let stretches = stretches(&head);
         if !head.has_pictures || stretches.is_empty() {
             return Ok(None);
         }

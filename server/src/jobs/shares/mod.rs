@@ -14,6 +14,8 @@ mod tests;
 
 use std::time::Duration;
 
+use millet_manifest::PlanHead;
+
 use super::worker::Context;
 use crate::clock::Timestamp;
 use crate::error::Error;
@@ -26,12 +28,8 @@ crate::ids! {
 
 /// How often finished segments are handed over and taken.
 const HAND_OVER_EVERY: Duration = Duration::from_secs(2);
-/// A shorter recording is prepared before help would pay, milliseconds.
-const SHORTEST_MS: i64 = 5 * 60_000;
-/// Shares of one recording at most: for each, a helper reads from the beginning.
-const MOST_SHARES: i64 = 12;
-/// Shortest share, milliseconds.
-const SHORTEST_SHARE_MS: i64 = 60_000;
+/// Shares of one recording at most.
+const MOST_SHARES: usize = 100;
 /// A share that failed so often is left to the job's own worker.
 const MOST_ATTEMPTS: i64 = 2;
 
@@ -55,18 +53,21 @@ pub struct Stretch {
     pub until_ms: Option<i64>,
 }
 
-/// Cuts a recording of about this length into stretches that others may make. The first one is left out: the
-/// job's own worker begins there.
-fn stretches(announced_ms: i64) -> Vec<Stretch> {
-    if announced_ms < SHORTEST_MS {
+/// The stretches from seam to seam, which others may make. The first one is left out: the job's own worker begins
+/// there. None when the seams are not in order, or too many.
+fn stretches(plan: &PlanHead) -> Vec<Stretch> {
+    let seams = plan.seams_ms.iter().map(|ms| i64::try_from(*ms));
+    let seams: Vec<i64> = seams.collect::<Result<_, _>>().unwrap_or_default();
+    let in_order = std::iter::once(&0).chain(&seams).is_sorted_by(|a, b| a < b);
+    if !in_order || seams.len() > MOST_SHARES {
         return Vec::new();
     }
-    let length = (announced_ms / MOST_SHARES).max(SHORTEST_SHARE_MS);
-    let count = announced_ms / length;
-    (1..count)
-        .map(|number| Stretch {
-            from_ms: number * length,
-            until_ms: (number + 1 < count).then_some((number + 1) * length),
+    let ends = seams.iter().skip(1).copied().map(Some);
+    let ends = ends.chain(std::iter::once(None));
+    std::iter::zip(&seams, ends)
+        .map(|(from_ms, until_ms)| Stretch {
+            from_ms: *from_ms,
+            until_ms,
         })
         .collect()
 }
@@ -116,21 +117,36 @@ pub async fn sweep(context: &Context, begun_before: Timestamp) -> Result<(), Err
 mod rules {
     use super::*;
 
+    fn found(seams_ms: &[u64]) -> Vec<(i64, Option<i64>)> {
+        let plan = PlanHead {
+            seams_ms: seams_ms.to_vec(),
+            ..PlanHead::default()
+        };
+        let all = stretches(&plan).into_iter();
+        all.map(|stretch| (stretch.from_ms, stretch.until_ms))
+            .collect()
+    }
+
     #[test]
     fn stretches_leave_the_front_and_reach_the_end_without_gaps() {
-        assert_eq!(stretches(SHORTEST_MS - 1), []);
-        assert_eq!(stretches(0), []);
-        for announced_ms in [SHORTEST_MS, 1_234_567, 7_200_000, 4 * 3_600_000] {
-            let all = stretches(announced_ms);
-            assert!(all.len() >= 2 && (all.len() as i64) < MOST_SHARES);
-            assert!(all[0].from_ms >= SHORTEST_SHARE_MS);
-            let joined = all.windows(2);
-            assert!(
-                joined
-                    .into_iter()
-                    .all(|pair| pair[0].until_ms == Some(pair[1].from_ms))
-            );
-            assert_eq!(all.last().unwrap().until_ms, None);
+        assert_eq!(found(&[]), []);
+        assert_eq!(found(&[60_000]), [(60_000, None)]);
+        assert_eq!(
+            found(&[60_000, 120_000, 200_000]),
+            [
+                (60_000, Some(120_000)),
+                (120_000, Some(200_000)),
+                (200_000, None)
+            ]
+        );
+    }
+
+    #[test]
+    fn seams_that_cannot_be_are_not_shared() {
+        let many: Vec<u64> = (1..=101).collect();
+        assert_eq!(found(&many[..100]).len(), 100);
+        for seams_ms in [&many[..], &[0, 5], &[7, 7], &[9, 8], &[u64::MAX]] {
+            assert_eq!(found(seams_ms), []);
         }
     }
 }

@@ -66,8 +66,8 @@ impl Outbox {
                 return Ok(());
             }
             let names = found.iter().filter_map(|finished| {
-                let (rendition, index) = finished.record.place()?;
-                Some(Record::file(rendition, index))
+                let (rendition, start_ms) = finished.record.place()?;
+                Some(Record::file(rendition, start_ms))
             });
             let names: Vec<String> = names.collect();
             send(context, lease, found).await?;
@@ -153,8 +153,8 @@ impl Inbox {
         parcel: ParcelId,
         record: Record,
     ) -> Result<(), Error> {
-        if let Some((rendition, index)) = record.place()
-            && folder::is_given(&self.given, rendition, index)
+        if let Some((rendition, start_ms)) = record.place()
+            && folder::is_given(&self.given, rendition, start_ms)
         {
             return Ok(());
         }
@@ -175,8 +175,8 @@ impl Inbox {
 fn read(records: &str) -> impl Iterator<Item = Record> + '_ {
     records.lines().filter_map(|line| {
         let record: Record = serde_json::from_str(line).ok()?;
-        let (rendition, index) = record.place()?;
-        let checked = record.check(rendition, index);
+        let (rendition, start_ms) = record.place()?;
+        let checked = record.check(rendition, start_ms);
         if let Err(error) = &checked {
             tracing::warn!(%error, "a record that was handed over is not used");
         }

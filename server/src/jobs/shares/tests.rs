@@ -13,32 +13,36 @@ use crate::objects::Key;
 use crate::uploads::sweep;
 
 /// Ten segments of a minute: nine of them are shares.
-const PLAN: &str = r#"{"announced_ms":600000,"has_pictures":true}"#;
+const PLAN: &str = r#"{"announced_ms":600000,"has_pictures":true,
+    "seams_ms":[60000,120000,180000,240000,300000,360000,420000,480000,540000]}"#;
 const SEGMENTS: usize = 10;
 
-/// What the stand-in writes about a segment whose media have `bytes`; `INDEX` stands for its number.
+/// What the stand-in writes about a segment whose media have `bytes`; `START` stands for where it begins, `NAME` for
+/// the same as its file is named.
 fn record(bytes: usize) -> String {
-    let bytes = bytes as u64;
+    let (bytes, start_ms) = (bytes as u64, 12_345_678);
     let record = Record {
         plan: 1,
         codec: "avc1.64000d".into(),
         init_bytes: 4,
         init_sum: 2,
         segment: Segment {
-            start_ms: 60_000,
+            start_ms,
             duration_ms: 60_000,
-            file: Record::media("v240", 7).replace('7', "INDEX"),
+            file: Record::media("v240", start_ms),
             bytes,
             chunks: vec![Chunk {
                 offset: 0,
                 bytes,
-                start_ms: 60_000,
+                start_ms,
                 duration_ms: 60_000,
                 keyframe: true,
             }],
         },
     };
-    serde_json::to_string(&record).unwrap()
+    let text = serde_json::to_string(&record).unwrap();
+    text.replace("/12345678", "/NAME")
+        .replace("12345678", "START")
 }
 
 /// A program that makes its share, or as the job's own worker waits for the segments `awaited` and makes the
@@ -48,24 +52,27 @@ fn program(bench: &Bench, awaited: std::ops::Range<usize>, before_share: &str) -
         r#"cmp "$2" {expected}
         test "$4" = --given
         mkdir -p "$3/work" "$3/v240"
+        name() {{ printf %08d $(($1 * 60000)); }}
         if [ "$6" = --from-ms ]; then
             cmp "$5/work/plan.json" {plan}
             index=$(($7 / 60000))
             {before_share}
-            printf 'helper %s' $index > "$3/v240/0000$index.m4s"
-            sed "s/INDEX/$index/" {record} > "$3/work/part"
-            mv "$3/work/part" "$3/work/v240.0000$index.json"
+            name=$(name $index)
+            printf 'helper %s' $index > "$3/v240/$name.m4s"
+            sed "s/NAME/$name/; s/START/$7/g" {record} > "$3/work/part"
+            mv "$3/work/part" "$3/work/v240.$name.json"
             echo '{{"type":"done","duration_ms":60000,"bytes":8}}'
             exit 0
         fi
         cp {plan} "$3/work/plan.json"
         echo '{{"type":"progress","stage":"encode","permille":60,"left_ms":null}}'
         for index in 0 1 2 3 4 5 6 7 8 9; do
+            name=$(name $index)
             if [ $index -ge {from} ] && [ $index -lt {until} ]; then
-                while [ ! -e "$5/work/v240.0000$index.json" ]; do sleep 0.02; done
-                cp "$5/v240/0000$index.m4s" "$3/v240/"
+                while [ ! -e "$5/work/v240.$name.json" ]; do sleep 0.02; done
+                cp "$5/v240/$name.m4s" "$3/v240/"
             else
-                printf 'lead %s' $index > "$3/v240/0000$index.m4s"
+                printf 'lead %s' $index > "$3/v240/$name.m4s"
             fi
         done
         rm -r "$3/work"
@@ -125,7 +132,7 @@ async fn shown(bench: &Bench) -> Vec<String> {
     let objects = bench.objects();
     let mut texts = Vec::new();
     for index in 0..SEGMENTS {
-        let name = Record::media("v240", index);
+        let name = Record::media("v240", index as u64 * 60_000);
         let key = objects.iter().find(|key| key.ends_with(&name)).unwrap();
         assert!(key.starts_with("media/"), "{key}");
         let key = Key::new(key.as_str()).unwrap();
@@ -230,7 +237,7 @@ async fn shared(bench: &Bench) -> crate::jobs::Lease {
     let lease = bench.claim("lead").await.unwrap();
     let mut transaction = bench.context.db.write().await.unwrap();
     let now = bench.context.clock.now();
-    let stretches = super::stretches(600_000);
+    let stretches = super::stretches(&serde_json::from_str(PLAN).unwrap());
     let opened = store::open(&mut transaction, &lease, PLAN, &stretches, now);
     assert!(opened.await.unwrap());
     transaction.commit().await.unwrap();

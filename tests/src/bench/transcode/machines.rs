@@ -6,7 +6,39 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use super::run::{is_decided, on_core};
+use super::demo;
+use super::run::{Prepared, is_decided, looped, on_core};
+
+/// Long enough to be shared; half of it is a seam.
+const SECONDS: u32 = 360;
+const MIDDLE_MS: u64 = 180_000;
+
+/// Times long recordings of the demonstration, made by one machine and by two.
+///
+/// # Panics
+/// When a program is missing or fails.
+pub fn run() {
+    println!(
+        "{:<40} {:>12} {:>12} {:>9}",
+        "360 s, machines of a core", "one, s", "two, s", "ratio"
+    );
+    let cases = [
+        ("lecture, --quick", "lecture.mp4", true),
+        ("lecture, as lessons are made", "lecture.mp4", false),
+        ("camera, --quick", "natural.mp4", true),
+    ];
+    for (name, clip, quick) in cases {
+        let folder = tempfile::tempdir().unwrap();
+        let source = folder.path().join("long.mp4");
+        looped(&demo(clip), SECONDS, "-c copy", &source);
+        let mut further = vec!["--h264-only", "--workers", "1"];
+        further.extend(quick.then_some("--quick"));
+        let one = Prepared::on_core(&source, &further).encoding.as_secs_f64();
+        let both = two(&source, &further, MIDDLE_MS).as_secs_f64();
+        println!("{name:<40} {one:>12.1} {both:>12.1} {:>8.2}×", one / both);
+    }
+    println!();
+}
 
 /// How long it takes from the end of looking and trying, which one of them does, when the other makes what
 /// begins at `middle_ms` or later.

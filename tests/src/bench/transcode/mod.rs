@@ -18,6 +18,7 @@ use millet_manifest::{Kind, Rendition, Timeline};
 use run::Prepared;
 use score::Scorer;
 
+pub use machines::run as share;
 pub use memory::run as measure_memory;
 pub use speed::{quick as encode_quickly, thorough as encode_lessons};
 pub use words::run as read_words;
