@@ -83,6 +83,32 @@ async fn a_revoked_certificate_says_so_to_everybody_and_moves_the_plan_back() {
         let page = words(&helper, &measure).await;
         assert!(page.contains("badge under_way"), "{page}");
         assert!(page.contains("Watched by a neighbour"), "{page}");
+
+        // The learner reads why, does the lessons again, and the plan moves on.
+        let student = plan.person("student").await;
+        let course = format!("/courses/{}", plan.course);
+        let page = words(&student, &course).await;
+        assert!(page.contains("Watched by a neighbour"), "{page}");
+        assert!(!page.contains(&credential), "{page}");
+        let read = format!("{course}/lessons/{}/read", plan.lesson);
+        assert!(
+            words(&student, &read.replace("/read", ""))
+                .await
+                .contains(&read)
+        );
+        assert_eq!(student.post(&read, &[]).await.status(), 303);
+        let page = words(&student, &course).await;
+        assert!(page.contains("\"/credentials/"), "{page}");
+        assert!(!page.contains("Watched by a neighbour"), "{page}");
+        let page = words(&helper, &measure).await;
+        assert!(page.contains("badge fulfilled"), "{page}");
+        let page = words(&teacher, &learners).await;
+        assert_eq!(
+            page.matches("<strong>student</strong>").count(),
+            1,
+            "{page}"
+        );
+        assert!(!page.contains(&credential), "{page}");
         plan.server.kill().await;
     }
 }

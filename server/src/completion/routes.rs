@@ -85,7 +85,7 @@ pub async fn read_text(
     let mut transaction = db.write().await?;
     lesson_done(
         &mut transaction,
-        enrolment,
+        enrolment.id,
         lesson.lesson_id,
         100,
         clock.now(),
@@ -211,11 +211,11 @@ pub async fn give_back(
     let now = clock.now();
     let mut transaction = db.write().await?;
     fulfil::give_back(&mut transaction, &proof, &form.reason, now).await?;
-    audit::append(&mut transaction, entry(&proof, "measure.returned", now)).await?;
     for learner in store::learners(&mut transaction, proof.measure()).await? {
         let kind = notices::Kind::MeasureReturned;
         notices::leave(&mut transaction, learner, kind, proof.measure(), now).await?;
     }
+    audit::append(&mut transaction, entry(&proof, "measure.returned", now)).await?;
     transaction.commit().await?;
     Ok(done("/support/verify", "returned"))
 }

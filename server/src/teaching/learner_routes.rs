@@ -150,9 +150,7 @@ pub async fn enrol_list(
     let mut transaction = db.write().await?;
     match roster::enrol(&mut transaction, &course, &form.lines, form.cohort_id, now).await? {
         Ok(accounts) => {
-            for account in accounts {
-                completion::began(&mut transaction, course.course(), account, now).await?;
-            }
+            completion::began(&mut transaction, course.course(), &accounts, now).await?;
             transaction.commit().await?;
             Ok(done(&path(course.course()), "saved").into_response())
         }
