@@ -126,6 +126,7 @@ async fn a_helper_who_moved_away_sees_nothing_of_the_former_households() {
         }
         assert!(words(&helper, "/support").await.contains("紫阳村"));
         assert!(words(&helper, "/support").await.contains("(1)"));
+        assert_eq!(news(&helper, "/support").await, "1");
 
         let village = &plan.village;
         let mut tx = village.db.write().await.unwrap();
@@ -144,6 +145,8 @@ async fn a_helper_who_moved_away_sees_nothing_of_the_former_households() {
             assert!(!words(&helper, list).await.contains("H-001"), "{list}");
         }
         assert!(words(&helper, "/support").await.contains("(0)"));
+        // What is counted would answer "not found".
+        assert_eq!(news(&helper, "/support").await, "");
         for path in [
             format!("/support/households/{}", village.household),
             format!("/support/measures/{}", plan.measure),
@@ -187,6 +190,49 @@ async fn the_navigation_counts_what_somebody_has_not_seen_yet() {
         let page = words(&student, "/plan").await;
         assert!(page.contains("Somebody else watched"), "{page}");
         assert_eq!(news(&student, "/plan").await, "");
+        plan.server.kill().await;
+    }
+}
+
+/// The first link of a page that begins so.
+fn link(page: &str, start: &str) -> String {
+    let (_, rest) = page.split_once(&format!("href=\"{start}")).unwrap();
+    format!("{start}{}", rest.split('"').next().unwrap())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_helper_finds_what_was_returned_or_reopened_by_following_links() {
+    for engines in Engines::ALL {
+        let storage = engines.storage().await;
+        let plan = Plan::written(&storage).await;
+        let credential = plan.completed().await;
+        let helper = plan.person("helper").await;
+        let measure = link(
+            &words(&helper, "/support/verify").await,
+            "/support/measures/",
+        );
+        let why = [("reason", "Somebody else watched")];
+        let returned = helper.post(&format!("{measure}/return"), &why).await;
+        assert_eq!(returned.status(), 303);
+        // Returned, and may be verified after all.
+        let list = words(&helper, "/support/verify").await;
+        assert_eq!(link(&list, "/support/measures/"), measure);
+        assert!(list.contains("badge returned"), "{list}");
+
+        let revoke = format!("/teach/courses/{}{credential}/revoke", plan.course);
+        let teacher = plan.person("teacher").await;
+        assert_eq!(teacher.post(&revoke, &why).await.status(), 303);
+        let shown = news(&helper, "/support").await;
+        assert_eq!(shown, "1");
+        assert!(!words(&helper, "/support/verify").await.contains(&measure));
+        let household = link(&words(&helper, "/support").await, "/support/households/");
+        let found = link(&words(&helper, &household).await, "/support/measures/");
+        assert_eq!(found, measure);
+        assert!(words(&helper, &measure).await.contains("badge under_way"));
+        assert_eq!(news(&helper, "/support").await, "");
+        // Learners get no such link.
+        let student = plan.person("student").await;
+        assert!(!words(&student, "/plan").await.contains("/support/"));
         plan.server.kill().await;
     }
 }

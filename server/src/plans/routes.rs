@@ -89,6 +89,7 @@ fn line(row: HouseholdRow, load: Option<&Load>) -> pages::HouseholdLine {
         status: row.status,
         measures: load.map_or(0, |load| load.measures),
         to_verify: load.map_or(0, |load| load.to_verify),
+        news: load.map_or(0, |load| load.news),
     }
 }
 
@@ -110,7 +111,10 @@ pub async fn household_page(
     let address = row.address.clone();
     let line = line(row, load);
     let members = households::store::members(&mut connection, household).await?;
-    let plan = plan_page(&mut connection, household).await?;
+    let mut plan = plan_page(&mut connection, household).await?;
+    for measure in plan.iter_mut().flat_map(|plan| &mut plan.measures) {
+        measure.path = Some(format!("/support/measures/{}", measure.id));
+    }
     drop(connection);
     let read = looked(by, "household.read", "household", household, clock.now());
     note_read(&db, read).await?;
@@ -196,6 +200,7 @@ pub async fn waiting_page(
                 title: waiting.title,
                 member: waiting.member,
                 household: waiting.household,
+                status: waiting.status,
                 fulfilled_at: waiting.fulfilled_at.0,
             })
             .collect(),
@@ -249,6 +254,7 @@ pub fn measure_page(measure: MeasureRow, members: Vec<String>) -> pages::Measure
         },
         status: measure.status,
         reason: measure.reason,
+        path: None,
     }
 }
 

@@ -5,11 +5,11 @@ use sqlx::{AnyConnection, FromRow};
 use super::{Beneficiaries, Kind, Money, Status};
 use crate::clock::Timestamp;
 use crate::error::Error;
-use crate::households::proof::ANSWERS;
 use crate::id::{
     AccountId, CourseId, CredentialId, HouseholdId, MeasureEventId, MeasureId, MemberId, PlanId,
     PlanVersionId,
 };
+use crate::people::access::ANSWERS;
 
 /// A plan to write.
 #[derive(Clone, Debug)]
@@ -318,7 +318,7 @@ pub async fn plan_of(connection: &mut AnyConnection, measure: MeasureId) -> Resu
     row.map(|(plan,)| plan).ok_or(Error::NotFound)
 }
 
-/// How many measures a household has, and how many of them wait.
+/// How many measures a household has, how many of them wait, and of how many its helper has not seen the news.
 #[derive(Clone, Copy, Debug, FromRow)]
 pub struct Load {
     /// Household.
@@ -327,6 +327,8 @@ pub struct Load {
     pub measures: i64,
     /// Fulfilled, to be verified.
     pub to_verify: i64,
+    /// With news that the helper has not seen.
+    pub news: i64,
 }
 
 /// The load of each household of a helper.
@@ -336,7 +338,10 @@ pub struct Load {
 pub async fn loads(connection: &mut AnyConnection, helper: AccountId) -> Result<Vec<Load>, Error> {
     let sql = format!(
         "select support_plan.household_id, count(*) as measures, \
-         cast(sum(case when measure.status = 'fulfilled' then 1 else 0 end) as bigint) as to_verify \
+         cast(sum(case when measure.status = 'fulfilled' then 1 else 0 end) as bigint) as to_verify, \
+         cast(sum(case when exists (select 1 from notice where notice.account_id = own.account_id \
+         and notice.subject_id = measure.id and notice.read_at is null) then 1 else 0 end) \
+         as bigint) as news \
          from measure join support_plan on support_plan.id = measure.plan_id \
          join household on household.id = support_plan.household_id \
          join household_helper own on own.household_id = household.id \
@@ -360,11 +365,13 @@ pub struct WaitingRow {
     pub member: String,
     /// Code of the household.
     pub household: String,
+    /// Word of the status.
+    pub status: String,
     /// When it was fulfilled.
     pub fulfilled_at: Timestamp,
 }
 
-/// What waits for a helper, oldest first.
+/// What waits for a helper, oldest first, and then what was returned and may be verified after all.
 ///
 /// # Errors
 /// When the database fails.
@@ -376,12 +383,13 @@ pub async fn waiting(
         "select measure.id, measure.title, coalesce((select min(member.name) \
          from measure_member part join member on member.id = part.member_id \
          where part.measure_id = measure.id and part.credential_id = measure.credential_id), '') \
-         as member, household.code as household, measure.fulfilled_at from measure \
+         as member, household.code as household, measure.status, measure.fulfilled_at from measure \
          join support_plan on support_plan.id = measure.plan_id \
          join household on household.id = support_plan.household_id \
          join household_helper own on own.household_id = household.id \
-         where own.account_id = $1 and {ANSWERS} and measure.status = 'fulfilled' \
-         order by measure.fulfilled_at, measure.id limit 500"
+         where own.account_id = $1 and {ANSWERS} \
+         and measure.status in ('fulfilled', 'returned') \
+         order by measure.status, measure.fulfilled_at, measure.id limit 500"
     );
     Ok(sqlx::query_as(sqlx::AssertSqlSafe(sql))
         .bind(helper)

@@ -30,6 +30,8 @@ pub struct HouseholdLine {
     pub measures: i64,
     /// Measures that wait for verification.
     pub to_verify: i64,
+    /// Measures with news that the helper has not seen.
+    pub news: i64,
 }
 
 /// `GET /support/households/{household_id}`
@@ -96,14 +98,16 @@ pub struct Measure {
     pub allowance: String,
     /// Word of the status.
     pub status: String,
-    /// Why it was returned; empty otherwise.
+    /// Why it was returned or reopened; empty otherwise.
     pub reason: String,
+    /// Where its evidence is, for those who may see it.
+    pub path: Option<String>,
 }
 
 /// `GET /support/verify`
 #[derive(Clone, Debug, Serialize)]
 pub struct ToVerify {
-    /// Fulfilled measures of the helper's households.
+    /// Fulfilled measures of the helper's households, and returned ones.
     pub measures: Vec<VerifyLine>,
 }
 
@@ -118,6 +122,8 @@ pub struct VerifyLine {
     pub member: String,
     /// Code of the household.
     pub household: String,
+    /// Word of the status.
+    pub status: String,
     /// When it was fulfilled.
     pub fulfilled_at: i64,
 }

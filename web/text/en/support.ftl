@@ -13,6 +13,7 @@ allowance = allowance
 to-verify = To verify
 nothing-to-verify = Nothing waits for verification.
 evidence = Evidence
+returned-hint = The helper may verify it after all. If the lessons have to be done again, the teacher revokes the certificate: that opens the course again.
 verify = Verify
 return = Return
 return-reason = Reason for the return

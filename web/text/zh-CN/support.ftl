@@ -13,6 +13,7 @@ allowance = 补助
 to-verify = 待核实
 nothing-to-verify = 没有待核实的措施。
 evidence = 学习证据
+returned-hint = 帮扶责任人仍可改为核实通过。如需重新学习，由任课教师撤销证书，课程即重新开放。
 verify = 核实通过
 return = 退回
 return-reason = 退回原因
