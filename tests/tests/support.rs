@@ -1,7 +1,11 @@
 //! Support plans as helpers and learners see them.
 
+use millet_server::households::SPOUSE;
+use millet_server::households::store::{NewMember, add_member};
 use millet_server::id::{CourseId, LessonId, MeasureId};
 use millet_server::people::{Role, grants};
+use millet_server::plans::store::{self as plans, NewMeasure};
+use millet_server::plans::{Beneficiaries, Kind, Money};
 use millet_tests::kit::{Course, Engines, Server, Storage, Village, Visitor};
 
 struct Plan {
@@ -233,6 +237,83 @@ async fn a_helper_finds_what_was_returned_or_reopened_by_following_links() {
         // Learners get no such link.
         let student = plan.person("student").await;
         assert!(!words(&student, "/plan").await.contains("/support/"));
+        plan.server.kill().await;
+    }
+}
+
+impl Plan {
+    /// A second member of the household, and a measure for all that was due long ago.
+    async fn overdue(&self) -> MeasureId {
+        let (village, now) = (&self.village, Village::now());
+        let mut tx = village.db.write().await.unwrap();
+        let spouse = NewMember {
+            name: "outsider".into(),
+            sex: 1,
+            birth_date: None,
+            relationship: SPOUSE.into(),
+            schooling_level: None,
+            account: Some(village.outsider),
+        };
+        add_member(&mut tx, village.household, &spouse, now)
+            .await
+            .unwrap();
+        let plan = plans::live(&mut tx, village.household).await.unwrap();
+        let measure = NewMeasure {
+            kind: Kind::VocationalTraining,
+            title: "Both learn to keep bees".into(),
+            officer: village.helper,
+            course: Some(self.course),
+            beneficiaries: Beneficiaries::All,
+            members: Vec::new(),
+            due_on: "2020-01-31".into(),
+            allowance: Money {
+                minor: 30_000,
+                currency: "CNY".into(),
+            },
+        };
+        let id = plans::add_measure(&mut tx, plan.unwrap().id, &measure, village.helper, now)
+            .await
+            .unwrap();
+        tx.commit().await.unwrap();
+        id
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_helper_sees_every_member_s_evidence_and_what_came_too_late() {
+    for engines in Engines::ALL {
+        let storage = engines.storage().await;
+        let plan = Plan::written(&storage).await;
+        let all = format!("/support/measures/{}", plan.overdue().await);
+        let own = format!("/support/measures/{}", plan.measure);
+        let mine = plan.completed().await;
+        let outsider = plan.person("outsider").await;
+        let course = format!("/courses/{}", plan.course);
+        assert_eq!(
+            outsider
+                .post(&format!("{course}/enrol"), &[])
+                .await
+                .status(),
+            303
+        );
+        let read = format!("{course}/lessons/{}/read", plan.lesson);
+        assert_eq!(outsider.post(&read, &[]).await.status(), 303);
+        let theirs = link(&words(&outsider, &course).await, "/credentials/");
+
+        let helper = plan.person("helper").await;
+        let language = [("language", "en"), ("next", "/support")];
+        assert_eq!(helper.post("/language", &language).await.status(), 303);
+        let page = words(&helper, &all).await;
+        assert!(page.contains(&mine) && page.contains(&theirs), "{page}");
+        assert_eq!(page.matches("svg class=\"bar\"").count(), 2, "{page}");
+        // The measure as a whole, and both members.
+        assert_eq!(page.matches("after the deadline").count(), 3, "{page}");
+        for words in ["2020-01-31", "2027-12-31", "CNY 300.00"] {
+            assert!(page.contains(words), "{words}: {page}");
+        }
+        let page = words(&helper, &own).await;
+        assert!(page.contains("2027-06-30"), "{page}");
+        assert!(!page.contains("after the deadline"), "{page}");
         plan.server.kill().await;
     }
 }

@@ -223,13 +223,28 @@ pub struct MeasureRow {
     pub status: String,
     /// When it was fulfilled.
     pub fulfilled_at: Option<Timestamp>,
-    /// What fulfilled it.
-    pub credential_id: Option<CredentialId>,
+    /// Last day of its plan in the newest version, ISO 8601.
+    pub plan_ends_on: String,
     /// Why it was returned or reopened, empty otherwise.
     pub reason: String,
 }
 
 impl MeasureRow {
+    /// Whether a moment is later than the measure's last day, or its plan's. Days are those of UTC, as
+    /// pages show them.
+    #[must_use]
+    pub fn is_late(&self, at: Timestamp) -> bool {
+        // A moment that no calendar knows is after every deadline.
+        let day = jiff::Timestamp::from_millisecond(at.0).map_or_else(
+            |_| "9999-12-31".to_owned(),
+            |moment| {
+                let zone = jiff::tz::TimeZone::UTC;
+                moment.to_zoned_datetime(zone).date().to_string()
+            },
+        );
+        day > self.due_on || day > self.plan_ends_on
+    }
+
     /// What is promised.
     #[must_use]
     pub fn allowance(&self) -> Money {
@@ -242,7 +257,9 @@ impl MeasureRow {
 
 const MEASURES: &str = "select measure.id, measure.kind, measure.title, measure.course_id, \
     coalesce(course.title, '') as course_title, measure.due_on, measure.allowance_minor, \
-    measure.currency, measure.status, measure.fulfilled_at, measure.credential_id, \
+    measure.currency, measure.status, measure.fulfilled_at, \
+    (select version.ends_on from plan_version version where version.plan_id = measure.plan_id \
+    order by version.number desc limit 1) as plan_ends_on, \
     coalesce((select reason from measure_event where measure_event.measure_id = measure.id \
     and ((measure_event.kind = 'returned' and measure.status = 'returned') \
     or (measure_event.kind = 'reopened' and measure.status = 'under_way')) \
@@ -289,6 +306,8 @@ pub struct PartRow {
     pub name: String,
     /// What the member did it with.
     pub credential_id: Option<CredentialId>,
+    /// When.
+    pub fulfilled_at: Option<Timestamp>,
 }
 
 /// Who takes part in the measures of a plan.
@@ -297,7 +316,8 @@ pub struct PartRow {
 /// When the database fails.
 pub async fn parts(connection: &mut AnyConnection, plan: PlanId) -> Result<Vec<PartRow>, Error> {
     Ok(sqlx::query_as(
-        "select part.measure_id, member.name, part.credential_id from measure_member part \
+        "select part.measure_id, member.name, part.credential_id, part.fulfilled_at \
+         from measure_member part \
          join member on member.id = part.member_id join measure on measure.id = part.measure_id \
          where measure.plan_id = $1 order by member.name, member.id",
     )

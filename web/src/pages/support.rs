@@ -137,12 +137,31 @@ pub struct Verification {
     pub household_id: String,
     /// Code of the household.
     pub household: String,
-    /// Credential that fulfilled it.
-    pub credential_id: Option<String>,
-    /// What was watched.
-    pub lessons: Vec<LessonEvidence>,
+    /// When it was fulfilled.
+    pub fulfilled_at: Option<i64>,
+    /// Whether that was after its deadline or its plan's end.
+    pub late: bool,
+    /// Last day of the plan, ISO 8601.
+    pub plan_ends_on: String,
+    /// Who did a part, in the order in which they did.
+    pub members: Vec<MemberEvidence>,
     /// Whether it can be verified or returned now.
     pub open: bool,
+}
+
+/// How one member did his or her part of a measure.
+#[derive(Clone, Debug, Serialize)]
+pub struct MemberEvidence {
+    /// Name.
+    pub name: String,
+    /// Credential that the member did it with.
+    pub credential_id: String,
+    /// When.
+    pub fulfilled_at: i64,
+    /// Whether that was after the measure's deadline or its plan's end.
+    pub late: bool,
+    /// What was watched.
+    pub lessons: Vec<LessonEvidence>,
 }
 
 /// Evidence of one lesson.
