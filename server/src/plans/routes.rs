@@ -16,11 +16,11 @@ use crate::clock::{Clock, Timestamp};
 use crate::config::Config;
 use crate::db::Db;
 use crate::error::Error;
-use crate::form::Form;
+use crate::form::{Form, empty_as_none};
 use crate::households;
 use crate::households::proof::InHousehold;
 use crate::households::store::HouseholdRow;
-use crate::id::{AccountId, HouseholdId, MeasureId};
+use crate::id::{AccountId, CardId, HouseholdId, MeasureId};
 use crate::notices;
 use crate::people::view::View;
 use crate::people::{Has, Helper, SignedIn, admin_routes, grants};
@@ -127,6 +127,7 @@ pub async fn household_page(
                 name: member.name,
                 relationship: member.relationship,
                 account_id: member.account_id.map(|account| account.to_string()),
+                card_id: CardId::new().to_string(),
             })
             .collect(),
         plan,
@@ -137,6 +138,8 @@ pub async fn household_page(
 #[derive(Deserialize)]
 pub struct CardForm {
     account_id: AccountId,
+    #[serde(default, deserialize_with = "empty_as_none")]
+    card_id: Option<CardId>,
     #[serde(default)]
     single_use: String,
 }
@@ -166,6 +169,7 @@ pub async fn print_card(
     }
     let card = admin_routes::card(
         &mut transaction,
+        CardId::of_form(form.card_id),
         member,
         proof.account(),
         !form.single_use.is_empty(),

@@ -56,6 +56,8 @@ pub struct Member {
     pub relationship: String,
     /// The member's learner account.
     pub account_id: Option<String>,
+    /// Id of the card that the form prints.
+    pub card_id: String,
 }
 
 /// A support plan.
