@@ -22,6 +22,18 @@ macro_rules! ids {
             }
         }
 
+        impl $name {
+            /// The id that a page put into its form, so that a form that is sent twice makes one thing.
+            /// Without one, or with one that no page can have made by now, a new one.
+            #[must_use]
+            pub fn of_form(given: Option<Self>) -> Self {
+                let now = Self::new();
+                given
+                    .filter(|given| given.0.get_version_num() == 7 && *given <= now)
+                    .unwrap_or(now)
+            }
+        }
+
         impl Default for $name {
             fn default() -> Self {
                 Self::new()

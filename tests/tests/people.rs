@@ -294,3 +294,77 @@ async fn a_language_belongs_to_the_browser_and_then_to_the_account() {
     assert_eq!(language(&browser, "zh-CN").await, "en");
     school.server.kill().await;
 }
+
+/// The value of a hidden field behind some words of a page.
+fn hidden(page: &str, behind: &str, name: &str) -> String {
+    let (_, rest) = page.split_once(behind).unwrap();
+    let field = format!("name=\"{name}\" value=\"");
+    let (_, rest) = rest.split_once(&field).unwrap();
+    rest.split('"').next().unwrap().to_owned()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_form_that_is_sent_twice_does_what_it_says_once() {
+    for engines in Engines::ALL {
+        let storage = engines.storage().await;
+        let school = School::open(&storage).await;
+        let teacher = &school.teacher;
+        let words = async |path: &str| teacher.get(path).await.text().await.unwrap();
+        let area = school.village.area.to_string();
+        let page = words("/teach").await;
+        let id = hidden(&page, "action=\"/teach/courses\"", "id");
+        let course = [
+            ("id", id.as_str()),
+            ("title", "Ducks"),
+            ("area_id", area.as_str()),
+            ("language", "en"),
+        ];
+        let editor = format!("/teach/courses/{id}");
+        for _ in 0..2 {
+            let made = teacher.post("/teach/courses", &course).await;
+            assert_eq!(made.headers()[LOCATION], editor.as_str());
+        }
+        assert_eq!(words("/teach").await.matches("Ducks").count(), 1);
+
+        let modules = format!("{editor}/modules");
+        let module = hidden(&words(&editor).await, &modules, "id");
+        for _ in 0..2 {
+            let fields = [("id", module.as_str()), ("title", "Basics")];
+            assert_eq!(teacher.post(&modules, &fields).await.status(), 303);
+        }
+        let lessons = format!("{editor}/lessons");
+        let lesson = hidden(&words(&editor).await, &format!("{lessons}\""), "id");
+        for _ in 0..2 {
+            let fields = [
+                ("id", lesson.as_str()),
+                ("module_id", module.as_str()),
+                ("title", "Eggs"),
+                ("kind", "text"),
+            ];
+            let made = teacher.post(&lessons, &fields).await;
+            assert_eq!(
+                made.headers()[LOCATION],
+                format!("{lessons}/{lesson}").as_str()
+            );
+        }
+        let page = words(&editor).await;
+        assert_eq!(page.matches(">Eggs<").count(), 1, "{page}");
+        assert_eq!(page.matches("value=\"Basics\"").count(), 1, "{page}");
+
+        // A printed card that is loaded again is not withdrawn.
+        assert_eq!(school.list("zhao").await.status(), 303);
+        let learners = format!("/teach/courses/{}/learners", school.course);
+        let card_id = hidden(&words(&learners).await, "<strong>Zhao</strong>", "card_id");
+        let account = school.account("zhao").await;
+        let fields = [
+            ("account_id", account.as_str()),
+            ("card_id", card_id.as_str()),
+            ("single_use", ""),
+        ];
+        let cards = format!("/teach/courses/{}/cards", school.course);
+        let card = card_path(teacher.post(&cards, &fields).await).await;
+        assert_eq!(teacher.post(&cards, &fields).await.status(), 409);
+        assert_eq!(school.take(&card).await, (303, true));
+        school.server.kill().await;
+    }
+}

@@ -1,7 +1,11 @@
 //! Support plans as helpers and learners see them.
 
+use millet_server::households::SPOUSE;
+use millet_server::households::store::{NewMember, add_member};
 use millet_server::id::{CourseId, LessonId, MeasureId};
 use millet_server::people::{Role, grants};
+use millet_server::plans::store::{self as plans, NewMeasure};
+use millet_server::plans::{Beneficiaries, Kind, Money};
 use millet_tests::kit::{Course, Engines, Server, Storage, Village, Visitor};
 
 struct Plan {
@@ -83,6 +87,32 @@ async fn a_revoked_certificate_says_so_to_everybody_and_moves_the_plan_back() {
         let page = words(&helper, &measure).await;
         assert!(page.contains("badge under_way"), "{page}");
         assert!(page.contains("Watched by a neighbour"), "{page}");
+
+        // The learner reads why, does the lessons again, and the plan moves on.
+        let student = plan.person("student").await;
+        let course = format!("/courses/{}", plan.course);
+        let page = words(&student, &course).await;
+        assert!(page.contains("Watched by a neighbour"), "{page}");
+        assert!(!page.contains(&credential), "{page}");
+        let read = format!("{course}/lessons/{}/read", plan.lesson);
+        assert!(
+            words(&student, &read.replace("/read", ""))
+                .await
+                .contains(&read)
+        );
+        assert_eq!(student.post(&read, &[]).await.status(), 303);
+        let page = words(&student, &course).await;
+        assert!(page.contains("\"/credentials/"), "{page}");
+        assert!(!page.contains("Watched by a neighbour"), "{page}");
+        let page = words(&helper, &measure).await;
+        assert!(page.contains("badge fulfilled"), "{page}");
+        let page = words(&teacher, &learners).await;
+        assert_eq!(
+            page.matches("<strong>student</strong>").count(),
+            1,
+            "{page}"
+        );
+        assert!(!page.contains(&credential), "{page}");
         plan.server.kill().await;
     }
 }
@@ -100,6 +130,7 @@ async fn a_helper_who_moved_away_sees_nothing_of_the_former_households() {
         }
         assert!(words(&helper, "/support").await.contains("紫阳村"));
         assert!(words(&helper, "/support").await.contains("(1)"));
+        assert_eq!(news(&helper, "/support").await, "1");
 
         let village = &plan.village;
         let mut tx = village.db.write().await.unwrap();
@@ -118,6 +149,8 @@ async fn a_helper_who_moved_away_sees_nothing_of_the_former_households() {
             assert!(!words(&helper, list).await.contains("H-001"), "{list}");
         }
         assert!(words(&helper, "/support").await.contains("(0)"));
+        // What is counted would answer "not found".
+        assert_eq!(news(&helper, "/support").await, "");
         for path in [
             format!("/support/households/{}", village.household),
             format!("/support/measures/{}", plan.measure),
@@ -161,6 +194,126 @@ async fn the_navigation_counts_what_somebody_has_not_seen_yet() {
         let page = words(&student, "/plan").await;
         assert!(page.contains("Somebody else watched"), "{page}");
         assert_eq!(news(&student, "/plan").await, "");
+        plan.server.kill().await;
+    }
+}
+
+/// The first link of a page that begins so.
+fn link(page: &str, start: &str) -> String {
+    let (_, rest) = page.split_once(&format!("href=\"{start}")).unwrap();
+    format!("{start}{}", rest.split('"').next().unwrap())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_helper_finds_what_was_returned_or_reopened_by_following_links() {
+    for engines in Engines::ALL {
+        let storage = engines.storage().await;
+        let plan = Plan::written(&storage).await;
+        let credential = plan.completed().await;
+        let helper = plan.person("helper").await;
+        let measure = link(
+            &words(&helper, "/support/verify").await,
+            "/support/measures/",
+        );
+        let why = [("reason", "Somebody else watched")];
+        let returned = helper.post(&format!("{measure}/return"), &why).await;
+        assert_eq!(returned.status(), 303);
+        // Returned, and may be verified after all.
+        let list = words(&helper, "/support/verify").await;
+        assert_eq!(link(&list, "/support/measures/"), measure);
+        assert!(list.contains("badge returned"), "{list}");
+
+        let revoke = format!("/teach/courses/{}{credential}/revoke", plan.course);
+        let teacher = plan.person("teacher").await;
+        assert_eq!(teacher.post(&revoke, &why).await.status(), 303);
+        let shown = news(&helper, "/support").await;
+        assert_eq!(shown, "1");
+        assert!(!words(&helper, "/support/verify").await.contains(&measure));
+        let household = link(&words(&helper, "/support").await, "/support/households/");
+        let found = link(&words(&helper, &household).await, "/support/measures/");
+        assert_eq!(found, measure);
+        assert!(words(&helper, &measure).await.contains("badge under_way"));
+        assert_eq!(news(&helper, "/support").await, "");
+        // Learners get no such link.
+        let student = plan.person("student").await;
+        assert!(!words(&student, "/plan").await.contains("/support/"));
+        plan.server.kill().await;
+    }
+}
+
+impl Plan {
+    /// A second member of the household, and a measure for all that was due long ago.
+    async fn overdue(&self) -> MeasureId {
+        let (village, now) = (&self.village, Village::now());
+        let mut tx = village.db.write().await.unwrap();
+        let spouse = NewMember {
+            name: "outsider".into(),
+            sex: 1,
+            birth_date: None,
+            relationship: SPOUSE.into(),
+            schooling_level: None,
+            account: Some(village.outsider),
+        };
+        add_member(&mut tx, village.household, &spouse, now)
+            .await
+            .unwrap();
+        let plan = plans::live(&mut tx, village.household).await.unwrap();
+        let measure = NewMeasure {
+            kind: Kind::VocationalTraining,
+            title: "Both learn to keep bees".into(),
+            officer: village.helper,
+            course: Some(self.course),
+            beneficiaries: Beneficiaries::All,
+            members: Vec::new(),
+            due_on: "2020-01-31".into(),
+            allowance: Money {
+                minor: 30_000,
+                currency: "CNY".into(),
+            },
+        };
+        let id = plans::add_measure(&mut tx, plan.unwrap().id, &measure, village.helper, now)
+            .await
+            .unwrap();
+        tx.commit().await.unwrap();
+        id
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_helper_sees_every_member_s_evidence_and_what_came_too_late() {
+    for engines in Engines::ALL {
+        let storage = engines.storage().await;
+        let plan = Plan::written(&storage).await;
+        let all = format!("/support/measures/{}", plan.overdue().await);
+        let own = format!("/support/measures/{}", plan.measure);
+        let mine = plan.completed().await;
+        let outsider = plan.person("outsider").await;
+        let course = format!("/courses/{}", plan.course);
+        assert_eq!(
+            outsider
+                .post(&format!("{course}/enrol"), &[])
+                .await
+                .status(),
+            303
+        );
+        let read = format!("{course}/lessons/{}/read", plan.lesson);
+        assert_eq!(outsider.post(&read, &[]).await.status(), 303);
+        let theirs = link(&words(&outsider, &course).await, "/credentials/");
+
+        let helper = plan.person("helper").await;
+        let language = [("language", "en"), ("next", "/support")];
+        assert_eq!(helper.post("/language", &language).await.status(), 303);
+        let page = words(&helper, &all).await;
+        assert!(page.contains(&mine) && page.contains(&theirs), "{page}");
+        assert_eq!(page.matches("svg class=\"bar\"").count(), 2, "{page}");
+        // The measure as a whole, and both members.
+        assert_eq!(page.matches("after the deadline").count(), 3, "{page}");
+        for words in ["2020-01-31", "2027-12-31", "CNY 300.00"] {
+            assert!(page.contains(words), "{words}: {page}");
+        }
+        let page = words(&helper, &own).await;
+        assert!(page.contains("2027-06-30"), "{page}");
+        assert!(!page.contains("after the deadline"), "{page}");
         plan.server.kill().await;
     }
 }

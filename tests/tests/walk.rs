@@ -3,6 +3,7 @@
 
 use millet_server::app::routes::{Access, table};
 use millet_server::completion;
+use millet_server::id::CardId;
 use millet_server::learning::enrolment::Source;
 use millet_server::people::cards;
 use millet_tests::kit::{Course, Engines, Server, Village, Visitor, media};
@@ -52,7 +53,7 @@ async fn every_route_answers_everybody_as_its_row_says() {
     completion::enrol(&mut tx, course.id, student, source, student, None, now)
         .await
         .unwrap();
-    let card = cards::issue(&mut tx, student, village.teacher, false, now)
+    let card = cards::issue(&mut tx, CardId::new(), student, village.teacher, false, now)
         .await
         .unwrap();
     let (grant,): (String,) =

@@ -42,7 +42,8 @@ impl Entry<'_> {
     }
 }
 
-/// Appends `entry` in the caller's transaction. Writers wait for each other at the chain's head.
+/// Appends `entry` in the caller's transaction. Writers wait for each other at the chain's head, so this
+/// comes last: whoever holds the head must not wait for anything else.
 ///
 /// # Errors
 /// When the database fails; the caller's transaction must then be dropped.

@@ -26,6 +26,7 @@ use crate::people::view::{View, done};
 use crate::people::{Helper, SignedIn, Teacher};
 use crate::plans::proof::InMeasure;
 use crate::plans::routes::{looked, measure_page};
+use crate::plans::store::{MeasureRow, PartRow};
 use crate::plans::{Status, fulfil, store};
 
 /// `POST /support/measures/{measure_id}/return` and
@@ -85,7 +86,7 @@ pub async fn read_text(
     let mut transaction = db.write().await?;
     lesson_done(
         &mut transaction,
-        enrolment,
+        enrolment.id,
         lesson.lesson_id,
         100,
         clock.now(),
@@ -114,15 +115,17 @@ pub async fn measure_evidence(
     let measure = store::measure(&mut connection, proof.measure()).await?;
     let plan = store::plan_of(&mut connection, measure.id).await?;
     let parts = store::parts(&mut connection, plan).await?;
-    let names: Vec<_> = parts
-        .into_iter()
-        .filter(|part| part.measure_id == measure.id)
-        .map(|part| part.name)
-        .collect();
+    let (mut names, mut members) = (Vec::new(), Vec::new());
+    for part in parts {
+        if part.measure_id != measure.id {
+            continue;
+        }
+        members.extend(member(&mut connection, &measure, &part).await?);
+        names.push(part.name);
+    }
+    members.sort_by_key(|member| member.fulfilled_at);
     let language = view.language().code();
     let household = households::find(&mut connection, proof.household(), language).await?;
-    let credential_id = measure.credential_id;
-    let lessons = lessons(&mut connection, credential_id).await?;
     drop(connection);
     let mut transaction = db.write().await?;
     notices::read(&mut transaction, account, measure.id, now).await?;
@@ -131,31 +134,37 @@ pub async fn measure_evidence(
     transaction.commit().await?;
     let open = Status::from_word(&measure.status).is_some_and(Status::is_open);
     view.page(&pages::Verification {
-        measure: measure_page(measure, names),
         household_id: household.id.to_string(),
         household: household.code,
-        credential_id: credential_id.map(|id| id.to_string()),
-        lessons,
+        fulfilled_at: measure.fulfilled_at.map(|at| at.0),
+        late: measure.fulfilled_at.is_some_and(|at| measure.is_late(at)),
+        plan_ends_on: measure.plan_ends_on.clone(),
+        measure: measure_page(measure, names),
+        members,
         open,
     })
 }
 
-async fn lessons(
+/// `None` for a part that is not done.
+async fn member(
     connection: &mut AnyConnection,
-    credential: Option<CredentialId>,
-) -> Result<Vec<pages::LessonEvidence>, Error> {
-    let Some(id) = credential else {
-        return Ok(Vec::new());
+    measure: &MeasureRow,
+    part: &PartRow,
+) -> Result<Option<pages::MemberEvidence>, Error> {
+    let (Some(id), Some(at)) = (part.credential_id, part.fulfilled_at) else {
+        return Ok(None);
     };
     let credential = credentials::find(connection, id)
         .await?
         .ok_or(Error::NotFound)?;
-    Ok(credential
-        .evidence()?
-        .lessons
-        .into_iter()
-        .map(lesson)
-        .collect())
+    let lessons = credential.evidence()?.lessons;
+    Ok(Some(pages::MemberEvidence {
+        name: part.name.clone(),
+        credential_id: id.to_string(),
+        fulfilled_at: at.0,
+        late: measure.is_late(at),
+        lessons: lessons.into_iter().map(lesson).collect(),
+    }))
 }
 
 fn lesson(lesson: LessonEvidence) -> pages::LessonEvidence {
@@ -211,11 +220,11 @@ pub async fn give_back(
     let now = clock.now();
     let mut transaction = db.write().await?;
     fulfil::give_back(&mut transaction, &proof, &form.reason, now).await?;
-    audit::append(&mut transaction, entry(&proof, "measure.returned", now)).await?;
     for learner in store::learners(&mut transaction, proof.measure()).await? {
         let kind = notices::Kind::MeasureReturned;
         notices::leave(&mut transaction, learner, kind, proof.measure(), now).await?;
     }
+    audit::append(&mut transaction, entry(&proof, "measure.returned", now)).await?;
     transaction.commit().await?;
     Ok(done("/support/verify", "returned"))
 }

@@ -5,10 +5,11 @@ use sqlx::AnyConnection;
 use super::*;
 use crate::courses::proof::{InCourse, InLesson};
 use crate::courses::testing::{self, NOW};
-use crate::courses::{LessonKind, outline, store};
+use crate::courses::{LessonKind, outline, publish, store};
 use crate::db::testing::both;
 use crate::id::{IntervalId, JobId, PlaySessionId, TimelineId};
 use crate::learning::access::MayWatch;
+use crate::learning::credentials;
 use crate::learning::evidence::delivered::Wall;
 use crate::learning::evidence::{Claim, store as evidence};
 
@@ -61,7 +62,7 @@ async fn whoever_has_done_all_that_is_still_asked_for_has_completed_the_course()
             .await
             .unwrap()
             .unwrap();
-        let outcome = lesson_done(&mut tx, &enrolment, lessons[0], 100, NOW)
+        let outcome = lesson_done(&mut tx, enrolment.id, lessons[0], 100, NOW)
             .await
             .unwrap();
         assert!(!outcome.course_completed);
@@ -105,6 +106,16 @@ async fn recording(tx: &mut AnyConnection, lesson: LessonId) -> TimelineId {
 }
 
 async fn play(tx: &mut AnyConnection, right: MayWatch, from_ms: i64, until_ms: i64) {
+    play_at(tx, right, from_ms, until_ms, NOW).await;
+}
+
+async fn play_at(
+    tx: &mut AnyConnection,
+    right: MayWatch,
+    from_ms: i64,
+    until_ms: i64,
+    at: Timestamp,
+) {
     let session = PlaySessionId::new();
     evidence::open_session(tx, right, session, "test", NOW)
         .await
@@ -116,8 +127,8 @@ async fn play(tx: &mut AnyConnection, right: MayWatch, from_ms: i64, until_ms: i
         rate_permille: 1000,
     };
     let wall = Wall {
-        from: NOW,
-        until: NOW,
+        from: at,
+        until: at,
     };
     evidence::append_interval(tx, right, session, claim, wall, NOW)
         .await
@@ -192,5 +203,76 @@ async fn what_was_played_of_a_lesson_s_former_recording_still_counts() {
             let refused = MayWatch::prove(&mut tx, who, what).await;
             assert!(matches!(refused, Err(Error::NotFound)));
         }
+    }
+}
+
+#[tokio::test]
+async fn a_lesson_that_is_done_while_a_version_is_published_counts_for_the_new_one() {
+    for (db, _folder) in both().await {
+        let mut tx = db.write().await.unwrap();
+        let area = testing::area(&mut tx).await;
+        let teacher = testing::teacher(&mut tx, area).await;
+        let (course, module) = testing::course(&mut tx, teacher, area).await;
+        let add = async |tx: &mut AnyConnection, title: &str| {
+            let kind = LessonKind::Text;
+            let lesson = outline::add_lesson(tx, &course, module, title, kind, NOW).await;
+            let lesson = lesson.unwrap();
+            outline::edit_lesson(tx, &course, lesson, title, "Bees.", NOW)
+                .await
+                .unwrap();
+            lesson
+        };
+        let first = add(&mut tx, "Hives").await;
+        publish_again(&mut tx, &course).await;
+        let account = learner(&mut tx, course.course()).await;
+        let seen = enrolment::find(&mut tx, course.course(), account).await;
+        let seen = seen.unwrap().unwrap();
+
+        // Published between the look at the enrolment and the write.
+        let second = add(&mut tx, "Honey").await;
+        publish_again(&mut tx, &course).await;
+        let outcome = lesson_done(&mut tx, seen.id, first, 100, NOW)
+            .await
+            .unwrap();
+        assert!(outcome.lesson_completed && !outcome.course_completed);
+        assert_eq!(credentials_of(&mut tx, account).await, 0);
+        let outcome = lesson_done(&mut tx, seen.id, second, 100, NOW)
+            .await
+            .unwrap();
+        assert!(outcome.course_completed);
+    }
+}
+
+#[tokio::test]
+async fn what_was_played_before_a_certificate_was_revoked_does_not_earn_another() {
+    for (db, _folder) in both().await {
+        let mut tx = db.write().await.unwrap();
+        let lesson = testing::video_lesson(&mut tx).await;
+        let course = lesson.course().clone();
+        let lesson: LessonId = InLesson::<Teacher>::lesson(&lesson);
+        let timeline = recording(&mut tx, lesson).await;
+        publish_again(&mut tx, &course).await;
+        let account = learner(&mut tx, course.course()).await;
+        let right = MayWatch::prove(&mut tx, account, timeline).await.unwrap();
+        play(&mut tx, right, 0, LONG_MS).await;
+        watched(&mut tx, account, lesson, NOW).await.unwrap();
+        let own = credentials::of_account(&mut tx, account).await.unwrap();
+        let later = NOW.after(std::time::Duration::from_secs(3600));
+        revoke(&mut tx, &course, own[0].id, "Watched by another", later)
+            .await
+            .unwrap();
+
+        play_at(&mut tx, right, 0, 10_000, later).await;
+        let outcome = watched(&mut tx, account, lesson, later).await.unwrap();
+        assert_eq!(outcome, Outcome::default());
+        publish_again(&mut tx, &course).await;
+        began(&mut tx, course.course(), &[account], later)
+            .await
+            .unwrap();
+        assert_eq!(credentials_of(&mut tx, account).await, 1);
+        play_at(&mut tx, right, 10_000, LONG_MS, later).await;
+        let outcome = watched(&mut tx, account, lesson, later).await.unwrap();
+        assert!(outcome.lesson_completed && outcome.course_completed);
+        assert_eq!(credentials_of(&mut tx, account).await, 2);
     }
 }

@@ -8,7 +8,7 @@ use super::store::touch;
 use super::{LessonKind, MOST_LESSONS, MOST_MODULES};
 use crate::clock::Timestamp;
 use crate::error::Error;
-use crate::id::{LessonId, ModuleId, TimelineId};
+use crate::id::{CourseId, LessonId, ModuleId, TimelineId};
 use crate::people::Teacher;
 
 /// A module of the draft.
@@ -126,24 +126,41 @@ pub async fn add_module(
     title: &str,
     now: Timestamp,
 ) -> Result<ModuleId, Error> {
+    add_module_as(connection, proof, ModuleId::new(), title, now).await
+}
+
+/// As [`add_module`], with the id that a form carries: the same form again adds nothing.
+///
+/// # Errors
+/// As [`add_module`]; [`Error::NotFound`] for the id of another course's module.
+pub async fn add_module_as(
+    connection: &mut AnyConnection,
+    proof: &InCourse<Teacher>,
+    id: ModuleId,
+    title: &str,
+    now: Timestamp,
+) -> Result<ModuleId, Error> {
+    if is_made(&mut *connection, proof, MODULE_OF, id).await? {
+        return Ok(id);
+    }
     touch(&mut *connection, proof, None, now).await?;
     let before = modules(&mut *connection, proof).await?;
     if before.len() >= MOST_MODULES {
         return Err(Error::Conflict("course-full"));
     }
     let position = before.last().map_or(0, |last| last.position + 1);
-    let id = ModuleId::new();
     sqlx::query(
         "insert into module (id, course_id, title, position, created_at) \
-         values ($1, $2, $3, $4, $5)",
+         values ($1, $2, $3, $4, $5) on conflict do nothing",
     )
     .bind(id)
     .bind(proof.course())
     .bind(title)
     .bind(position)
     .bind(now)
-    .execute(connection)
+    .execute(&mut *connection)
     .await?;
+    found(is_made(connection, proof, MODULE_OF, id).await?.into())?;
     Ok(id)
 }
 
@@ -215,13 +232,29 @@ pub async fn add_lesson(
     kind: LessonKind,
     now: Timestamp,
 ) -> Result<LessonId, Error> {
+    add_lesson_as(connection, proof, LessonId::new(), module, title, kind, now).await
+}
+
+/// As [`add_lesson`], with the id that a form carries: the same form again adds nothing.
+///
+/// # Errors
+/// As [`add_lesson`]; [`Error::NotFound`] also for the id of another course's lesson.
+pub async fn add_lesson_as(
+    connection: &mut AnyConnection,
+    proof: &InCourse<Teacher>,
+    id: LessonId,
+    module: ModuleId,
+    title: &str,
+    kind: LessonKind,
+    now: Timestamp,
+) -> Result<LessonId, Error> {
     if !kind.is_available() {
         return Err(Error::Invalid {
             field: "kind",
             reason: "kind-not-yet",
         });
     }
-    insert_lesson(connection, proof, module, title, kind, now).await
+    insert_lesson(connection, proof, id, module, title, kind, now).await
 }
 
 /// Adds the lesson that a live class is, with the timeline that will grow.
@@ -236,20 +269,24 @@ pub async fn add_live_lesson(
     timeline: TimelineId,
     now: Timestamp,
 ) -> Result<LessonId, Error> {
-    let kind = LessonKind::Live;
-    let lesson = insert_lesson(&mut *connection, proof, module, title, kind, now).await?;
-    show_timeline(connection, lesson, timeline).await?;
-    Ok(lesson)
+    let (id, kind) = (LessonId::new(), LessonKind::Live);
+    insert_lesson(&mut *connection, proof, id, module, title, kind, now).await?;
+    show_timeline(connection, id, timeline).await?;
+    Ok(id)
 }
 
 async fn insert_lesson(
     connection: &mut AnyConnection,
     proof: &InCourse<Teacher>,
+    id: LessonId,
     module: ModuleId,
     title: &str,
     kind: LessonKind,
     now: Timestamp,
 ) -> Result<LessonId, Error> {
+    if is_made(&mut *connection, proof, LESSON_OF, id).await? {
+        return Ok(id);
+    }
     touch(&mut *connection, proof, None, now).await?;
     let known = modules(&mut *connection, proof).await?;
     if !known.iter().any(|known| known.id == module) {
@@ -260,10 +297,9 @@ async fn insert_lesson(
         return Err(Error::Conflict("course-full"));
     }
     let last = lessons.iter().rfind(|lesson| lesson.module_id == module);
-    let id = LessonId::new();
     sqlx::query(
         "insert into lesson (id, course_id, module_id, title, kind, body, position, created_at) \
-         values ($1, $2, $3, $4, $5, '', $6, $7)",
+         values ($1, $2, $3, $4, $5, '', $6, $7) on conflict do nothing",
     )
     .bind(id)
     .bind(proof.course())
@@ -272,8 +308,9 @@ async fn insert_lesson(
     .bind(kind.word())
     .bind(last.map_or(0, |last| last.position + 1))
     .bind(now)
-    .execute(connection)
+    .execute(&mut *connection)
     .await?;
+    found(is_made(connection, proof, LESSON_OF, id).await?.into())?;
     Ok(id)
 }
 
@@ -341,6 +378,29 @@ pub async fn show_timeline(
         .execute(connection)
         .await?;
     Ok(())
+}
+
+const MODULE_OF: &str = "select course_id from module where id = $1";
+const LESSON_OF: &str = "select course_id from lesson where id = $1";
+
+/// Whether there is such a thing in the course already.
+///
+/// # Errors
+/// [`Error::NotFound`] when it is in another.
+async fn is_made(
+    connection: &mut AnyConnection,
+    proof: &InCourse<Teacher>,
+    sql: &'static str,
+    id: impl ToString,
+) -> Result<bool, Error> {
+    let of: Option<(CourseId,)> = sqlx::query_as(sql)
+        .bind(id.to_string())
+        .fetch_optional(connection)
+        .await?;
+    match of {
+        Some((course,)) if course != proof.course() => Err(Error::NotFound),
+        of => Ok(of.is_some()),
+    }
 }
 
 fn found(rows: u64) -> Result<(), Error> {

@@ -10,7 +10,8 @@ use crate::id::{CourseId, LessonId, TimelineId, VersionId};
 use crate::people::Teacher;
 use crate::timelines::trim::Trim;
 
-/// Freezes the draft of this revision into a new version and shows it to learners.
+/// Freezes the draft of this revision into a new version and shows it to learners. When they see it already,
+/// as after a form that was sent twice, that version stays.
 ///
 /// # Errors
 /// [`Error::Conflict`] when somebody changed the draft since, when there is no lesson, or when a
@@ -21,7 +22,6 @@ pub async fn publish(
     expected: i64,
     now: Timestamp,
 ) -> Result<VersionId, Error> {
-    let version = VersionId::new();
     // First the conditional update: it locks the draft until the transaction ends.
     let held = sqlx::query(
         "update course set changed_at = $1 \
@@ -35,6 +35,15 @@ pub async fn publish(
     if held.rows_affected() != 1 {
         return Err(Error::Conflict("course-changed"));
     }
+    let published = store::draft(&mut *connection, proof)
+        .await?
+        .published_version_id;
+    if let Some(version) = published
+        && !is_changed(&mut *connection, proof).await?
+    {
+        return Ok(version);
+    }
+    let version = VersionId::new();
     let lessons = outline::lessons(&mut *connection, proof).await?;
     if lessons.is_empty() {
         return Err(Error::Conflict("course-empty"));

@@ -21,14 +21,29 @@ pub async fn create(
     draft: &Draft,
     now: Timestamp,
 ) -> Result<InCourse<Teacher>, Error> {
+    create_as(connection, CourseId::new(), account, area, draft, now).await
+}
+
+/// As [`create`], with the id that a form carries: the same form again makes no second course.
+///
+/// # Errors
+/// As [`create`]; [`Error::NotFound`] for the id of a course that the account does not teach.
+pub async fn create_as(
+    connection: &mut AnyConnection,
+    course: CourseId,
+    account: AccountId,
+    area: AreaId,
+    draft: &Draft,
+    now: Timestamp,
+) -> Result<InCourse<Teacher>, Error> {
     if !covers(&mut *connection, account, Role::Teacher, area).await? {
         return Err(Error::Forbidden);
     }
-    let course = CourseId::new();
-    sqlx::query(
+    let made = sqlx::query(
         "insert into course (id, area_id, title, description, language, isced_level, isced_field, \
          estimated_minutes, required_percent, created_by, created_at, changed_at, revision) \
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $11, 1)",
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $11, 1) \
+         on conflict do nothing",
     )
     .bind(course)
     .bind(area)
@@ -43,12 +58,16 @@ pub async fn create(
     .bind(now)
     .execute(&mut *connection)
     .await?;
-    sqlx::query("insert into course_teacher (course_id, account_id, added_at) values ($1, $2, $3)")
+    if made.rows_affected() == 1 {
+        sqlx::query(
+            "insert into course_teacher (course_id, account_id, added_at) values ($1, $2, $3)",
+        )
         .bind(course)
         .bind(account)
         .bind(now)
         .execute(&mut *connection)
         .await?;
+    }
     InCourse::prove(connection, account, course).await
 }
 

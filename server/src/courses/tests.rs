@@ -6,7 +6,7 @@ use super::testing::{NOW, area, course, teacher, video_lesson};
 use super::{Draft, LessonKind, outline, publish, store};
 use crate::db::testing::both;
 use crate::error::Error;
-use crate::id::{CourseId, JobId, LessonId, TimelineId, UploadId};
+use crate::id::{CourseId, JobId, LessonId, ModuleId, TimelineId, UploadId};
 use crate::jobs::prepared::{self, NewTimeline};
 use crate::jobs::{self, Lease};
 use crate::people::Teacher;
@@ -162,6 +162,9 @@ async fn a_published_version_stays_as_it_was_while_the_draft_changes() {
             .await
             .unwrap();
         assert!(!publish::is_changed(&mut connection, course).await.unwrap());
+        // The same form again, as after an answer that was lost.
+        let again = publish::publish(&mut connection, course, now, NOW).await;
+        assert_eq!(again.unwrap(), version);
 
         store::edit(&mut connection, course, now, &draft("Other"), NOW)
             .await
@@ -248,5 +251,56 @@ async fn lessons_move_within_and_between_modules() {
         let quiz = LessonKind::Quiz;
         let refused = outline::add_lesson(&mut connection, &course, second, "q", quiz, NOW).await;
         assert!(matches!(refused, Err(Error::Invalid { field: "kind", .. })));
+    }
+}
+
+#[tokio::test]
+async fn a_form_that_is_sent_twice_makes_one_thing_and_none_in_another_course() {
+    for (db, _folder) in both().await {
+        let mut tx = db.write().await.unwrap();
+        let here = area(&mut tx).await;
+        let (ann, bob) = (teacher(&mut tx, here).await, teacher(&mut tx, here).await);
+        let id = CourseId::new();
+        let mut made = Vec::new();
+        for _ in 0..2 {
+            let course = store::create_as(&mut tx, id, ann, here, &draft("Bees"), NOW).await;
+            made.push(course.unwrap());
+        }
+        assert!(made.iter().all(|course| course.course() == id));
+        let stolen = store::create_as(&mut tx, id, bob, here, &draft("Ants"), NOW).await;
+        assert!(matches!(stolen, Err(Error::NotFound)));
+        assert_eq!(store::taught_by(&mut tx, ann).await.unwrap().len(), 1);
+        assert!(store::taught_by(&mut tx, bob).await.unwrap().is_empty());
+
+        let (own, (other, _)) = (made.remove(0), course(&mut tx, bob, here).await);
+        let (module, lesson, kind) = (ModuleId::new(), LessonId::new(), LessonKind::Text);
+        for _ in 0..2 {
+            outline::add_module_as(&mut tx, &own, module, "Basics", NOW)
+                .await
+                .unwrap();
+            outline::add_lesson_as(&mut tx, &own, lesson, module, "Hives", kind, NOW)
+                .await
+                .unwrap();
+        }
+        assert_eq!(outline::modules(&mut tx, &own).await.unwrap().len(), 1);
+        assert_eq!(outline::lessons(&mut tx, &own).await.unwrap().len(), 1);
+        let stolen = outline::add_module_as(&mut tx, &other, module, "x", NOW).await;
+        assert!(matches!(stolen, Err(Error::NotFound)));
+        let theirs = outline::modules(&mut tx, &other).await.unwrap()[0].id;
+        let stolen = outline::add_lesson_as(&mut tx, &other, lesson, theirs, "x", kind, NOW).await;
+        assert!(matches!(stolen, Err(Error::NotFound)));
+    }
+}
+
+#[test]
+fn an_id_that_no_page_can_have_made_is_not_taken() {
+    let made = CourseId::new();
+    assert_eq!(CourseId::of_form(Some(made)), made);
+    for other in [
+        "ffffffff-ffff-7fff-bfff-ffffffffffff",
+        "00000000-0000-4000-8000-000000000000",
+    ] {
+        let other: CourseId = other.parse().unwrap();
+        assert_ne!(CourseId::of_form(Some(other)), other);
     }
 }

@@ -4,11 +4,12 @@ use sqlx::{AnyConnection, Executor};
 
 use super::Engine;
 
-const APPEND_ONLY: [&str; 7] = [
+const APPEND_ONLY: [&str; 8] = [
     "audit",
     "watch_interval",
     "evidence_flag",
     "measure_event",
+    "revoked_completion",
     "live_event",
     "live_segment",
     "live_still",

@@ -2,6 +2,8 @@
 //! and nowhere else.
 
 mod append_only;
+#[cfg(test)]
+mod migration_tests;
 mod transaction;
 
 use std::path::{Path, PathBuf};

@@ -10,15 +10,8 @@ use crate::clock::Clock;
 use crate::db::Db;
 use crate::error::Error;
 use crate::id::{AccountId, HouseholdId};
-use crate::people::access::path_id;
+use crate::people::access::{ANSWERS, path_id};
 use crate::people::{Has, Helper};
-
-/// Condition on `own` (a row of `household_helper`) and `household`: the helper answers for the
-/// household now, and still is a helper at its area. Proofs and lists share it.
-pub const ANSWERS: &str = "own.until is null and exists (select 1 from account_grant \
-    join area_closure closure on closure.ancestor_id = account_grant.area_id \
-    where account_grant.account_id = own.account_id and account_grant.role = 'helper' \
-    and account_grant.revoked_at is null and closure.descendant_id = household.area_id) ";
 
 /// Proof for the household `{household_id}` of the path.
 #[derive(Clone, Debug)]

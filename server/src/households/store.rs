@@ -2,11 +2,12 @@
 
 use sqlx::{AnyConnection, FromRow};
 
-use super::proof::{ANSWERS, InHousehold};
+use super::proof::InHousehold;
 use super::{Status, is_head};
 use crate::clock::Timestamp;
 use crate::error::Error;
 use crate::id::{AccountId, AreaId, HouseholdId, MemberId, MembershipId};
+use crate::people::access::ANSWERS;
 use crate::people::{Has, Helper};
 
 /// A household to register.

@@ -17,16 +17,17 @@ pub struct Cohort {
     pub name: String,
 }
 
-/// Adds a cohort.
+/// Adds a cohort with the id that a form carries: the same form again adds nothing.
 ///
 /// # Errors
-/// [`Error::Invalid`] for an empty or long name.
+/// [`Error::Invalid`] for an empty or long name, [`Error::NotFound`] for the id of another course's.
 pub async fn create(
     connection: &mut AnyConnection,
     course: &InCourse<Teacher>,
+    id: CohortId,
     name: &str,
     now: Timestamp,
-) -> Result<CohortId, Error> {
+) -> Result<(), Error> {
     let invalid = |reason| Error::Invalid {
         field: "name",
         reason,
@@ -38,19 +39,23 @@ pub async fn create(
     if name.chars().count() > 120 {
         return Err(invalid("too-long"));
     }
-    let id = CohortId::new();
-    sqlx::query(
+    let made = sqlx::query(
         "insert into cohort (id, course_id, name, created_by, created_at) \
-         values ($1, $2, $3, $4, $5)",
+         values ($1, $2, $3, $4, $5) on conflict do nothing",
     )
     .bind(id)
     .bind(course.course())
     .bind(name)
     .bind(course.account())
     .bind(now)
-    .execute(connection)
+    .execute(&mut *connection)
     .await?;
-    Ok(id)
+    let known = list(connection, course).await?;
+    if made.rows_affected() == 1 || known.iter().any(|own| own.id == id) {
+        Ok(())
+    } else {
+        Err(Error::NotFound)
+    }
 }
 
 /// The cohorts of a course, newest first.
@@ -67,4 +72,32 @@ pub async fn list(
     .bind(course.course())
     .fetch_all(connection)
     .await?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::courses::testing as courses;
+    use crate::db::testing;
+
+    #[tokio::test]
+    async fn a_form_that_is_sent_twice_adds_one_cohort_and_none_to_another_course() {
+        for (db, _folder) in testing::both().await {
+            let mut tx = db.write().await.unwrap();
+            let (own, other) = (
+                courses::video_lesson(&mut tx).await,
+                courses::video_lesson(&mut tx).await,
+            );
+            let (id, now) = (CohortId::new(), courses::NOW);
+            for _ in 0..2 {
+                create(&mut tx, own.course(), id, "Spring", now)
+                    .await
+                    .unwrap();
+            }
+            assert_eq!(list(&mut tx, own.course()).await.unwrap().len(), 1);
+            let stolen = create(&mut tx, other.course(), id, "Spring", now).await;
+            assert!(matches!(stolen, Err(Error::NotFound)));
+            assert!(list(&mut tx, other.course()).await.unwrap().is_empty());
+        }
+    }
 }

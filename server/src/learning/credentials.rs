@@ -77,7 +77,7 @@ impl Credential {
 /// Issues the credential of an enrolment that was just completed.
 ///
 /// # Errors
-/// When the database fails, or there is one already.
+/// When the database fails, or there is one already that was not revoked.
 pub async fn issue(
     connection: &mut AnyConnection,
     enrolment: EnrolmentId,

@@ -165,6 +165,64 @@ pub async fn finished(
     .await?)
 }
 
+/// Holds the learner's place until the transaction ends and tells which version it follows now; `None` when
+/// the course is complete or was left. Whoever looks at what is missing begins with this: a version may be
+/// published at the same moment.
+///
+/// # Errors
+/// When the database fails.
+pub async fn hold(
+    connection: &mut AnyConnection,
+    enrolment: EnrolmentId,
+) -> Result<Option<Enrolment>, Error> {
+    Ok(sqlx::query_as(
+        "update enrolment set version_id = version_id where id = $1 and completed_at is null \
+         and withdrawn_at is null returning id, course_id, version_id, account_id, completed_at",
+    )
+    .bind(enrolment)
+    .fetch_optional(connection)
+    .await?)
+}
+
+/// Holds the places of all who have not completed the course of a lesson, in the order in which
+/// [`follow_published`] takes them.
+///
+/// # Errors
+/// When the database fails.
+pub async fn hold_all(connection: &mut AnyConnection, lesson: LessonId) -> Result<(), Error> {
+    sqlx::query(
+        "update enrolment set version_id = version_id where course_id = \
+         (select course_id from lesson where lesson.id = $1) and completed_at is null",
+    )
+    .bind(lesson)
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// The certificate was revoked: the course is to be completed again, in its published version, and only
+/// what is done and played from now on counts.
+///
+/// # Errors
+/// When the database fails.
+pub async fn reopen(
+    connection: &mut AnyConnection,
+    credential: CredentialId,
+    now: Timestamp,
+) -> Result<(), Error> {
+    sqlx::query(
+        "update enrolment set completed_at = null, counts_from = $1, \
+         version_id = coalesce((select published_version_id from course \
+         where course.id = enrolment.course_id), version_id) \
+         where id = (select enrolment_id from credential where credential.id = $2)",
+    )
+    .bind(now)
+    .bind(credential)
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
 /// Marks the course complete, once.
 ///
 /// # Errors
@@ -266,7 +324,7 @@ pub struct LearnerRow {
     pub lessons: i64,
     /// Completed ones.
     pub lessons_completed: i64,
-    /// What completing the course led to.
+    /// What completing the course led to the last time.
     pub credential_id: Option<CredentialId>,
     /// When that was revoked.
     pub revoked_at: Option<Timestamp>,
@@ -290,7 +348,8 @@ pub async fn of_course(
          credential.id as credential_id, credential.revoked_at \
          from enrolment join account on account.id = enrolment.account_id \
          left join cohort on cohort.id = enrolment.cohort_id \
-         left join credential on credential.enrolment_id = enrolment.id \
+         left join credential on credential.id = (select last.id from credential last \
+         where last.enrolment_id = enrolment.id order by last.issued_at desc, last.id desc limit 1) \
          where enrolment.course_id = $1 and enrolment.withdrawn_at is null \
          order by cohort, account.name limit 2000",
     )

@@ -114,7 +114,7 @@ pub async fn describe(
         let own = credentials::of_account(&mut connection, account).await?;
         credential = own
             .into_iter()
-            .find(|credential| credential.course_id == visible.member.course());
+            .find(|own| own.course_id == visible.member.course() && own.revoked_at.is_none());
     }
     drop(connection);
     let trim = lesson.trim;

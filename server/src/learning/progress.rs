@@ -1,4 +1,7 @@
-//! What a learner has watched and completed: `watch_interval`, `evidence_flag`, `lesson_completion`.
+//! What a learner has watched and completed: `watch_interval`, `evidence_flag`, `lesson_completion`,
+//! `revoked_completion`.
+//!
+//! Of what was played before a certificate of the course was revoked, nothing counts.
 
 use std::collections::HashMap;
 
@@ -7,8 +10,18 @@ use sqlx::{AnyConnection, FromRow};
 use super::watched::{Interval, Intervals};
 use crate::clock::Timestamp;
 use crate::error::Error;
-use crate::id::{AccountId, CourseId, LessonId, TimelineId, VersionId};
+use crate::id::{AccountId, CourseId, CredentialId, LessonId, TimelineId, VersionId};
 use crate::timelines::trim::Trim;
+
+/// Since when it counts what `$1`, an account, plays of `$2`, a lesson.
+const LESSON_COUNTS_FROM: &str = "coalesce((select enrolment.counts_from from lesson \
+    join enrolment on enrolment.course_id = lesson.course_id \
+    where lesson.id = $2 and enrolment.account_id = $1), 0)";
+
+/// The same for `$1`, an account, and `$2`, a version.
+const VERSION_COUNTS_FROM: &str = "coalesce((select enrolment.counts_from from course_version \
+    join enrolment on enrolment.course_id = course_version.course_id \
+    where course_version.id = $2 and enrolment.account_id = $1), 0)";
 
 #[derive(FromRow)]
 struct Row {
@@ -39,17 +52,19 @@ pub async fn of_timeline(
     lesson: LessonId,
     timeline: TimelineId,
 ) -> Result<Intervals, Error> {
-    let rows: Vec<Row> = sqlx::query_as(
+    let sql = format!(
         "select played.lesson_id, played.from_ms, played.until_ms, timeline.shown_from_ms, \
          timeline.shown_until_ms from watch_interval played \
          join timeline on timeline.id = played.timeline_id \
-         where played.account_id = $1 and played.lesson_id = $2 and played.timeline_id = $3",
-    )
-    .bind(account)
-    .bind(lesson)
-    .bind(timeline)
-    .fetch_all(connection)
-    .await?;
+         where played.account_id = $1 and played.lesson_id = $2 and played.timeline_id = $3 \
+         and played.wall_from >= {LESSON_COUNTS_FROM}"
+    );
+    let rows: Vec<Row> = sqlx::query_as(sqlx::AssertSqlSafe(sql))
+        .bind(account)
+        .bind(lesson)
+        .bind(timeline)
+        .fetch_all(connection)
+        .await?;
     Ok(Intervals::merge(rows.iter().map(Row::shown)))
 }
 
@@ -63,17 +78,19 @@ pub async fn of_lesson(
     account: AccountId,
     lesson: LessonId,
 ) -> Result<Vec<(Intervals, i64)>, Error> {
-    let rows: Vec<OfTimeline> = sqlx::query_as(
+    let sql = format!(
         "select timeline.id, case when timeline.unfinished_since is null \
          then timeline.duration_ms else 0 end as duration_ms, played.lesson_id, played.from_ms, \
          played.until_ms, timeline.shown_from_ms, timeline.shown_until_ms \
          from watch_interval played join timeline on timeline.id = played.timeline_id \
-         where played.account_id = $1 and played.lesson_id = $2",
-    )
-    .bind(account)
-    .bind(lesson)
-    .fetch_all(connection)
-    .await?;
+         where played.account_id = $1 and played.lesson_id = $2 \
+         and played.wall_from >= {LESSON_COUNTS_FROM}"
+    );
+    let rows: Vec<OfTimeline> = sqlx::query_as(sqlx::AssertSqlSafe(sql))
+        .bind(account)
+        .bind(lesson)
+        .fetch_all(connection)
+        .await?;
     let mut timelines: HashMap<TimelineId, (Vec<Interval>, i64)> = HashMap::new();
     for OfTimeline {
         id,
@@ -109,18 +126,20 @@ pub async fn of_version(
     account: AccountId,
     version: VersionId,
 ) -> Result<HashMap<LessonId, Intervals>, Error> {
-    let rows: Vec<Row> = sqlx::query_as(
+    let sql = format!(
         "select played.lesson_id, played.from_ms, played.until_ms, timeline.shown_from_ms, \
          timeline.shown_until_ms from version_lesson shown \
          join watch_interval played on played.lesson_id = shown.lesson_id \
          and played.timeline_id = shown.timeline_id \
          join timeline on timeline.id = shown.timeline_id \
-         where shown.version_id = $1 and played.account_id = $2",
-    )
-    .bind(version)
-    .bind(account)
-    .fetch_all(connection)
-    .await?;
+         where shown.version_id = $2 and played.account_id = $1 \
+         and played.wall_from >= {VERSION_COUNTS_FROM}"
+    );
+    let rows: Vec<Row> = sqlx::query_as(sqlx::AssertSqlSafe(sql))
+        .bind(account)
+        .bind(version)
+        .fetch_all(connection)
+        .await?;
     let mut lessons: HashMap<LessonId, (Vec<Interval>, i64)> = HashMap::new();
     for row in rows {
         let (parts, _) = lessons
@@ -286,6 +305,36 @@ pub async fn complete(
     Ok(added.rows_affected() == 1)
 }
 
+/// Of a revoked certificate: the lessons of its course are not complete any more. That they were is kept.
+///
+/// # Errors
+/// When the database fails.
+pub async fn withdraw(
+    connection: &mut AnyConnection,
+    credential: CredentialId,
+) -> Result<(), Error> {
+    sqlx::query(
+        "insert into revoked_completion (credential_id, account_id, lesson_id, version_id, \
+         watched_percent, completed_at) select credential.id, done.account_id, done.lesson_id, \
+         done.version_id, done.watched_percent, done.completed_at from credential \
+         join lesson on lesson.course_id = credential.course_id \
+         join lesson_completion done on done.lesson_id = lesson.id \
+         and done.account_id = credential.account_id where credential.id = $1",
+    )
+    .bind(credential)
+    .execute(&mut *connection)
+    .await?;
+    sqlx::query(
+        "delete from lesson_completion where exists (select 1 from revoked_completion kept \
+         where kept.credential_id = $1 and kept.account_id = lesson_completion.account_id \
+         and kept.lesson_id = lesson_completion.lesson_id)",
+    )
+    .bind(credential)
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
 /// A report that was not credited.
 #[derive(Clone, Debug, FromRow)]
 pub struct Flag {
@@ -306,14 +355,16 @@ pub async fn flags(
     account: AccountId,
     version: VersionId,
 ) -> Result<Vec<Flag>, Error> {
-    Ok(sqlx::query_as(
+    let sql = format!(
         "select flag.lesson_id, flag.reason, count(*) as times from evidence_flag flag \
          join version_lesson shown on shown.lesson_id = flag.lesson_id \
-         where shown.version_id = $1 and flag.account_id = $2 \
-         group by flag.lesson_id, flag.reason order by flag.lesson_id, flag.reason",
-    )
-    .bind(version)
-    .bind(account)
-    .fetch_all(connection)
-    .await?)
+         where shown.version_id = $2 and flag.account_id = $1 \
+         and flag.recorded_at >= {VERSION_COUNTS_FROM} \
+         group by flag.lesson_id, flag.reason order by flag.lesson_id, flag.reason"
+    );
+    Ok(sqlx::query_as(sqlx::AssertSqlSafe(sql))
+        .bind(account)
+        .bind(version)
+        .fetch_all(connection)
+        .await?)
 }

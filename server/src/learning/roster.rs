@@ -125,6 +125,8 @@ pub async fn enrol(
     if !errors.is_empty() {
         return Ok(Err(errors));
     }
+    // Places are taken in one order, so that two lists never wait for each other.
+    found.sort_unstable();
     // One name is a person whom the teacher enrols, not a list.
     let source = match found.len() {
         1 => Source::Teacher,

@@ -150,6 +150,7 @@ pub async fn course_page(
         signed_in: person.is_some(),
         next_lesson: next.map(|lesson| lesson.to_string()),
         credential: reader.credential,
+        revoked: reader.revoked,
     })
 }
 
@@ -159,6 +160,8 @@ struct Reader {
     taken: Option<Taken>,
     teaches: bool,
     credential: Option<String>,
+    /// Why the last certificate was revoked, if none is valid.
+    revoked: Option<String>,
     watched: HashMap<LessonId, Intervals>,
     completed: HashMap<LessonId, i64>,
 }
@@ -185,15 +188,20 @@ impl Reader {
                 ..Self::default()
             });
         };
-        let credential = credentials::of_account(&mut *connection, account).await?;
+        let credentials = credentials::of_account(&mut *connection, account).await?;
+        let last = credentials
+            .into_iter()
+            .find(|credential| credential.course_id == course.course_id);
+        let (credential, revoked) = match last {
+            Some(last) if last.revoked_at.is_some() => (None, last.revoked_reason),
+            last => (last.map(|last| last.id.to_string()), None),
+        };
         let completed = progress::completed(&mut *connection, account, version).await?;
         Ok(Self {
             taken,
             teaches,
-            credential: credential
-                .into_iter()
-                .find(|credential| credential.course_id == course.course_id)
-                .map(|credential| credential.id.to_string()),
+            credential,
+            revoked,
             watched: progress::of_version(connection, account, version).await?,
             completed: completed
                 .into_iter()

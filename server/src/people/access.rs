@@ -173,6 +173,13 @@ where
         .ok_or(Error::NotFound)
 }
 
+/// Condition on `own` (a row of `household_helper`) and `household`: the helper answers for the
+/// household now, and still is a helper at its area. Proofs and lists share it.
+pub const ANSWERS: &str = "own.until is null and exists (select 1 from account_grant \
+    join area_closure closure on closure.ancestor_id = account_grant.area_id \
+    where account_grant.account_id = own.account_id and account_grant.role = 'helper' \
+    and account_grant.revoked_at is null and closure.descendant_id = household.area_id) ";
+
 /// Whether `account` has `role` at `area` or above it.
 ///
 /// # Errors

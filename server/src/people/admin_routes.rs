@@ -22,8 +22,8 @@ use crate::clock::{Clock, Timestamp};
 use crate::config::Config;
 use crate::db::Db;
 use crate::error::Error;
-use crate::form::{Form, Query};
-use crate::id::{AccountId, AreaId, GrantId};
+use crate::form::{Form, Query, empty_as_none};
+use crate::id::{AccountId, AreaId, CardId, GrantId};
 
 /// `POST /admin/areas`
 #[derive(Deserialize)]
@@ -67,6 +67,8 @@ pub struct GrantForm {
 /// The forms that print a card.
 #[derive(Deserialize)]
 pub struct CardForm {
+    #[serde(default, deserialize_with = "empty_as_none")]
+    card_id: Option<CardId>,
     #[serde(default)]
     single_use: String,
 }
@@ -187,6 +189,7 @@ pub async fn accounts_page(
         name: account.name,
         sign_in_name: account.sign_in_name,
         disabled: account.disabled_at.is_some(),
+        card_id: CardId::new().to_string(),
     };
     let accounts = accounts.into_iter().map(line).collect();
     let areas = areas::as_tree(areas)
@@ -314,6 +317,7 @@ pub async fn print_card(
     }
     let card = card(
         &mut transaction,
+        CardId::of_form(form.card_id),
         account,
         by,
         !form.single_use.is_empty(),
@@ -330,9 +334,10 @@ pub async fn print_card(
 /// Issues a card, writes it down, and draws it. Whoever calls has proved that `by` may.
 ///
 /// # Errors
-/// When the database fails.
+/// As [`cards::issue`].
 pub async fn card(
     transaction: &mut AnyConnection,
+    id: CardId,
     account: AccountId,
     by: AccountId,
     single_use: bool,
@@ -340,7 +345,7 @@ pub async fn card(
     now: Timestamp,
 ) -> Result<people_pages::Card, Error> {
     let own = accounts::own(&mut *transaction, account).await?;
-    let issued = cards::issue(&mut *transaction, account, by, single_use, now).await?;
+    let issued = cards::issue(&mut *transaction, id, account, by, single_use, now).await?;
     note(transaction, by, "card.issued", "account", account, now).await?;
     let url = format!("{origin}/card/{}", issued.token.reveal());
     Ok(people_pages::Card {

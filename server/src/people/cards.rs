@@ -26,35 +26,49 @@ pub struct Issued {
     pub expires_at: Timestamp,
 }
 
-/// Makes a card and withdraws the older ones of the account.
+/// Makes a card with the id that a form carries and withdraws the older ones of the account.
 ///
 /// # Errors
-/// When the database fails.
+/// [`Error::Conflict`] when the same form made one before: its token is nowhere any more, and a page that is
+/// loaded again must not withdraw what it printed.
 pub async fn issue(
     connection: &mut AnyConnection,
+    id: CardId,
     account: AccountId,
     issued_by: AccountId,
     single_use: bool,
     now: Timestamp,
 ) -> Result<Issued, Error> {
-    withdraw(&mut *connection, account, now).await?;
     let token = Token::new()?;
     let expires_at = now.after(if single_use {
         SINGLE_USE_LIFETIME
     } else {
         LIFETIME
     });
-    sqlx::query(
+    let made = sqlx::query(
         "insert into sign_in_card (id, token_hash, account_id, issued_by, issued_at, expires_at, \
-         single_use_since) values ($1, $2, $3, $4, $5, $6, $7)",
+         single_use_since) values ($1, $2, $3, $4, $5, $6, $7) \
+         on conflict do nothing",
     )
-    .bind(CardId::new())
+    .bind(id)
     .bind(token.hash())
     .bind(account)
     .bind(issued_by)
     .bind(now)
     .bind(expires_at)
     .bind(single_use.then_some(now))
+    .execute(&mut *connection)
+    .await?;
+    if made.rows_affected() == 0 {
+        return Err(Error::Conflict("card-printed"));
+    }
+    sqlx::query(
+        "update sign_in_card set revoked_at = $1 \
+         where account_id = $2 and revoked_at is null and id <> $3",
+    )
+    .bind(now)
+    .bind(account)
+    .bind(id)
     .execute(connection)
     .await?;
     Ok(Issued { token, expires_at })
@@ -155,7 +169,9 @@ mod tests {
             let area = people::area(&mut tx).await;
             let account = people::teacher(&mut tx, area).await;
             let now = Timestamp(1_000);
-            let once = issue(&mut tx, account, account, true, now).await.unwrap();
+            let once = issue(&mut tx, CardId::new(), account, account, true, now)
+                .await
+                .unwrap();
             assert_eq!(
                 holder(&mut tx, &once.token, now).await.unwrap().unwrap().id,
                 account
@@ -164,7 +180,9 @@ mod tests {
             assert!(take(&mut tx, &once.token, now).await.is_err());
             assert!(holder(&mut tx, &once.token, now).await.unwrap().is_none());
 
-            let lasting = issue(&mut tx, account, account, false, now).await.unwrap();
+            let lasting = issue(&mut tx, CardId::new(), account, account, false, now)
+                .await
+                .unwrap();
             take(&mut tx, &lasting.token, now).await.unwrap();
             take(&mut tx, &lasting.token, now).await.unwrap();
             assert!(
@@ -172,9 +190,19 @@ mod tests {
                     .await
                     .is_err()
             );
-            let newer = issue(&mut tx, account, account, false, now).await.unwrap();
+            let newer = issue(&mut tx, CardId::new(), account, account, false, now)
+                .await
+                .unwrap();
             assert!(take(&mut tx, &lasting.token, now).await.is_err());
             take(&mut tx, &newer.token, now).await.unwrap();
+
+            let id = CardId::new();
+            let printed = issue(&mut tx, id, account, account, false, now)
+                .await
+                .unwrap();
+            let again = issue(&mut tx, id, account, account, false, now).await;
+            assert!(matches!(again, Err(Error::Conflict("card-printed"))));
+            take(&mut tx, &printed.token, now).await.unwrap();
         }
     }
 }

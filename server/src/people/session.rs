@@ -8,6 +8,7 @@ use axum_extra::extract::cookie::{Cookie, CookieJar, SameSite};
 use sha2::{Digest, Sha256};
 use sqlx::{AnyConnection, FromRow};
 
+use super::access::ANSWERS;
 use super::{Grant, Role};
 use crate::clock::{Clock, Timestamp};
 use crate::db::Db;
@@ -180,22 +181,31 @@ pub async fn begin(
 pub async fn find(db: &Db, token: &Token, now: Timestamp) -> Result<Option<SignedIn>, Error> {
     let hash = token.hash();
     let mut connection = db.read().await?;
-    let row: Option<SessionRow> = sqlx::query_as(
+    // What a page leads to: measures of households that the helper answers for now.
+    let sql = format!(
         "select session.account_id, account.name, account.language, account.guest_since, \
          session.seen_at, \
          (select count(*) from notice where notice.account_id = account.id \
          and notice.read_at is null and notice.kind = 'measure_returned') as news_plan, \
-         (select count(*) from notice where notice.account_id = account.id \
-         and notice.read_at is null \
-         and notice.kind in ('measure_fulfilled', 'measure_reopened')) as news_support \
+         (select count(distinct measure.id) from notice \
+         join measure on measure.id = notice.subject_id \
+         join support_plan on support_plan.id = measure.plan_id \
+         join household on household.id = support_plan.household_id \
+         join household_helper own on own.household_id = household.id \
+         and own.account_id = notice.account_id \
+         where notice.account_id = account.id and notice.read_at is null \
+         and notice.kind in ('measure_fulfilled', 'measure_reopened') \
+         and (support_plan.closed_at is null or measure.status in ('fulfilled', 'returned')) \
+         and {ANSWERS}) as news_support \
          from session join account on account.id = session.account_id \
          where session.token_hash = $1 and session.revoked_at is null \
-         and session.expires_at > $2 and account.disabled_at is null",
-    )
-    .bind(&hash)
-    .bind(now)
-    .fetch_optional(&mut *connection)
-    .await?;
+         and session.expires_at > $2 and account.disabled_at is null"
+    );
+    let row: Option<SessionRow> = sqlx::query_as(sqlx::AssertSqlSafe(sql))
+        .bind(&hash)
+        .bind(now)
+        .fetch_optional(&mut *connection)
+        .await?;
     let Some(row) = row else { return Ok(None) };
     let grants: Vec<GrantRow> = sqlx::query_as(
         "select role, area_id from account_grant where account_id = $1 and revoked_at is null",

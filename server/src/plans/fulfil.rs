@@ -10,27 +10,28 @@ use crate::clock::Timestamp;
 use crate::error::Error;
 use crate::form;
 use crate::households::store::Belonging;
-use crate::id::{AccountId, CourseId, CredentialId, HouseholdId, MeasureId};
+use crate::id::{CourseId, CredentialId, HouseholdId, MeasureId};
 use crate::people::Helper;
 
+/// A measure and who has to do it.
 #[derive(FromRow)]
-struct Open {
-    id: MeasureId,
-    beneficiaries: String,
+pub(super) struct Concerned {
+    pub(super) id: MeasureId,
+    pub(super) beneficiaries: String,
 }
 
-/// Training measures of the member's household that name the course and are not done.
-async fn open(
+/// Training measures of the member's household that name the course and concern the member.
+async fn concerned(
     connection: &mut AnyConnection,
     who: Belonging,
     course: CourseId,
-) -> Result<Vec<Open>, Error> {
+) -> Result<Vec<Concerned>, Error> {
     Ok(sqlx::query_as(
         "select measure.id, measure.beneficiaries from measure \
          join support_plan on support_plan.id = measure.plan_id \
          where support_plan.household_id = $1 and support_plan.closed_at is null \
          and measure.course_id = $2 and measure.kind = 'vocational_training' \
-         and measure.status in ('planned', 'under_way') \
+         and measure.status <> 'cancelled' \
          and (measure.beneficiaries <> 'named' or exists (select 1 from measure_member part \
          where part.measure_id = measure.id and part.member_id = $3)) order by measure.id",
     )
@@ -51,7 +52,7 @@ pub async fn began(
     course: CourseId,
     now: Timestamp,
 ) -> Result<(), Error> {
-    for measure in open(&mut *connection, who, course).await? {
+    for measure in concerned(&mut *connection, who, course).await? {
         let changed = sqlx::query(
             "update measure set status = 'under_way' where id = $1 and status = 'planned'",
         )
@@ -77,6 +78,9 @@ pub async fn began(
 /// A member completed the course: does the member's part, and fulfils each measure whose every
 /// part is done. Returns the fulfilled ones.
 ///
+/// A part is kept also of a measure that another member fulfilled before, and a measure that was
+/// returned may be fulfilled by another one.
+///
 /// # Errors
 /// When the database fails.
 pub async fn completed(
@@ -87,18 +91,16 @@ pub async fn completed(
     now: Timestamp,
 ) -> Result<Vec<MeasureId>, Error> {
     let mut fulfilled = Vec::new();
-    for measure in open(&mut *connection, who, course).await? {
+    for measure in concerned(&mut *connection, who, course).await? {
         // Locks the row until the transaction ends: two members may finish at the same moment.
-        let held = sqlx::query(
-            "update measure set status = 'under_way' \
-             where id = $1 and status in ('planned', 'under_way')",
+        let held: Option<(String,)> = sqlx::query_as(
+            "update measure set status = case when status = 'planned' then 'under_way' \
+             else status end where id = $1 and status <> 'cancelled' returning status",
         )
         .bind(measure.id)
-        .execute(&mut *connection)
+        .fetch_optional(&mut *connection)
         .await?;
-        if held.rows_affected() == 0 {
-            continue;
-        }
+        let Some((status,)) = held else { continue };
         sqlx::query(
             "insert into measure_member (measure_id, member_id, credential_id, fulfilled_at) \
              values ($1, $2, $3, $4) on conflict (measure_id, member_id) do update set \
@@ -110,125 +112,69 @@ pub async fn completed(
         .bind(now)
         .execute(&mut *connection)
         .await?;
-        if is_whole(&mut *connection, &measure, who).await? {
-            sqlx::query(
-                "update measure set status = 'fulfilled', fulfilled_at = $1, credential_id = $2 \
-                 where id = $3",
-            )
-            .bind(now)
-            .bind(credential)
-            .bind(measure.id)
-            .execute(&mut *connection)
-            .await?;
-            let by = Some(credential);
-            record(
-                &mut *connection,
-                measure.id,
-                "fulfilled",
-                None,
-                by,
-                None,
-                now,
-            )
-            .await?;
+        let done = [Status::Fulfilled, Status::Verified].map(Status::word);
+        if !done.contains(&status.as_str())
+            && is_whole(&mut *connection, &measure, who.household_id).await?
+        {
+            fulfil(&mut *connection, measure.id, credential, now, now).await?;
             fulfilled.push(measure.id);
         }
     }
     Ok(fulfilled)
 }
 
-async fn is_whole(
+/// Marks a measure fulfilled: `since` is when the last part of it was done, `now` when that is written.
+pub(super) async fn fulfil(
     connection: &mut AnyConnection,
-    measure: &Open,
-    who: Belonging,
+    measure: MeasureId,
+    credential: CredentialId,
+    since: Timestamp,
+    now: Timestamp,
+) -> Result<(), Error> {
+    sqlx::query(
+        "update measure set status = 'fulfilled', fulfilled_at = $1, credential_id = $2 \
+         where id = $3",
+    )
+    .bind(since)
+    .bind(credential)
+    .bind(measure)
+    .execute(&mut *connection)
+    .await?;
+    let by = Some(credential);
+    record(connection, measure, "fulfilled", None, by, None, now).await
+}
+
+/// Whether all parts of a measure are done that have to be; of nobody nothing is.
+pub(super) async fn is_whole(
+    connection: &mut AnyConnection,
+    measure: &Concerned,
+    household: HouseholdId,
 ) -> Result<bool, Error> {
-    let missing: (i64,) = match Beneficiaries::from_word(&measure.beneficiaries) {
-        Some(Beneficiaries::Any) => return Ok(true),
-        Some(Beneficiaries::Named) => {
-            sqlx::query_as(
-                "select count(*) from measure_member \
-                 where measure_id = $1 and fulfilled_at is null and member_id <> $2",
-            )
-            .bind(measure.id)
-            .bind(who.member_id)
-            .fetch_one(connection)
-            .await?
-        }
+    let (done, waiting): (i64, i64) = sqlx::query_as(
+        "select count(fulfilled_at), count(*) - count(fulfilled_at) from measure_member \
+         where measure_id = $1",
+    )
+    .bind(measure.id)
+    .fetch_one(&mut *connection)
+    .await?;
+    let missing = match Beneficiaries::from_word(&measure.beneficiaries) {
+        Some(Beneficiaries::Any) => 0,
+        Some(Beneficiaries::Named) => waiting,
         Some(Beneficiaries::All) => {
-            sqlx::query_as(
+            let (missing,): (i64,) = sqlx::query_as(
                 "select count(*) from membership where household_id = $1 and until is null \
                  and not exists (select 1 from measure_member part where part.measure_id = $2 \
                  and part.member_id = membership.member_id and part.fulfilled_at is not null)",
             )
-            .bind(who.household_id)
+            .bind(household)
             .bind(measure.id)
             .fetch_one(connection)
-            .await?
+            .await?;
+            missing
         }
         None => return Err(Error::Internal(format!("beneficiaries of {}", measure.id))),
     };
-    Ok(missing.0 == 0)
-}
-
-/// A measure that lost what fulfilled it.
-#[derive(Clone, Copy, Debug, FromRow)]
-pub struct Reopened {
-    /// Measure.
-    pub id: MeasureId,
-    /// Whose helper has to know.
-    pub household_id: HouseholdId,
-}
-
-/// A credential was revoked: the parts that were done with it are open again, and so is every
-/// measure that counted as fulfilled because of them. Returns these measures.
-///
-/// # Errors
-/// When the database fails.
-pub async fn reopened(
-    connection: &mut AnyConnection,
-    credential: CredentialId,
-    by: AccountId,
-    reason: &str,
-    now: Timestamp,
-) -> Result<Vec<Reopened>, Error> {
-    let reopened: Vec<Reopened> = sqlx::query_as(
-        "select measure.id, support_plan.household_id from measure \
-         join support_plan on support_plan.id = measure.plan_id \
-         where measure.status in ('fulfilled', 'verified', 'returned') \
-         and (measure.credential_id = $1 or exists (select 1 from measure_member part \
-         where part.measure_id = measure.id and part.credential_id = $1)) order by measure.id",
-    )
-    .bind(credential)
-    .fetch_all(&mut *connection)
-    .await?;
-    sqlx::query(
-        "update measure_member set credential_id = null, fulfilled_at = null \
-         where credential_id = $1",
-    )
-    .bind(credential)
-    .execute(&mut *connection)
-    .await?;
-    for measure in &reopened {
-        sqlx::query(
-            "update measure set status = 'under_way', fulfilled_at = null, credential_id = null \
-             where id = $1",
-        )
-        .bind(measure.id)
-        .execute(&mut *connection)
-        .await?;
-        let (by, credential, reason) = (Some(by), Some(credential), Some(reason));
-        record(
-            &mut *connection,
-            measure.id,
-            "reopened",
-            by,
-            credential,
-            reason,
-            now,
-        )
-        .await?;
-    }
-    Ok(reopened)
+    Ok(done > 0 && missing == 0)
 }
 
 /// The helper agrees.

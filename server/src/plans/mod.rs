@@ -2,6 +2,7 @@
 
 pub mod fulfil;
 pub mod proof;
+pub mod reopen;
 pub mod routes;
 pub mod store;
 

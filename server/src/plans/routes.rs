@@ -16,11 +16,11 @@ use crate::clock::{Clock, Timestamp};
 use crate::config::Config;
 use crate::db::Db;
 use crate::error::Error;
-use crate::form::Form;
+use crate::form::{Form, empty_as_none};
 use crate::households;
 use crate::households::proof::InHousehold;
 use crate::households::store::HouseholdRow;
-use crate::id::{AccountId, HouseholdId, MeasureId};
+use crate::id::{AccountId, CardId, HouseholdId, MeasureId};
 use crate::notices;
 use crate::people::view::View;
 use crate::people::{Has, Helper, SignedIn, admin_routes, grants};
@@ -89,6 +89,7 @@ fn line(row: HouseholdRow, load: Option<&Load>) -> pages::HouseholdLine {
         status: row.status,
         measures: load.map_or(0, |load| load.measures),
         to_verify: load.map_or(0, |load| load.to_verify),
+        news: load.map_or(0, |load| load.news),
     }
 }
 
@@ -110,7 +111,10 @@ pub async fn household_page(
     let address = row.address.clone();
     let line = line(row, load);
     let members = households::store::members(&mut connection, household).await?;
-    let plan = plan_page(&mut connection, household).await?;
+    let mut plan = plan_page(&mut connection, household).await?;
+    for measure in plan.iter_mut().flat_map(|plan| &mut plan.measures) {
+        measure.path = Some(format!("/support/measures/{}", measure.id));
+    }
     drop(connection);
     let read = looked(by, "household.read", "household", household, clock.now());
     note_read(&db, read).await?;
@@ -123,6 +127,7 @@ pub async fn household_page(
                 name: member.name,
                 relationship: member.relationship,
                 account_id: member.account_id.map(|account| account.to_string()),
+                card_id: CardId::new().to_string(),
             })
             .collect(),
         plan,
@@ -133,6 +138,8 @@ pub async fn household_page(
 #[derive(Deserialize)]
 pub struct CardForm {
     account_id: AccountId,
+    #[serde(default, deserialize_with = "empty_as_none")]
+    card_id: Option<CardId>,
     #[serde(default)]
     single_use: String,
 }
@@ -162,6 +169,7 @@ pub async fn print_card(
     }
     let card = admin_routes::card(
         &mut transaction,
+        CardId::of_form(form.card_id),
         member,
         proof.account(),
         !form.single_use.is_empty(),
@@ -196,6 +204,7 @@ pub async fn waiting_page(
                 title: waiting.title,
                 member: waiting.member,
                 household: waiting.household,
+                status: waiting.status,
                 fulfilled_at: waiting.fulfilled_at.0,
             })
             .collect(),
@@ -249,6 +258,7 @@ pub fn measure_page(measure: MeasureRow, members: Vec<String>) -> pages::Measure
         },
         status: measure.status,
         reason: measure.reason,
+        path: None,
     }
 }
 

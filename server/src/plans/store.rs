@@ -5,11 +5,11 @@ use sqlx::{AnyConnection, FromRow};
 use super::{Beneficiaries, Kind, Money, Status};
 use crate::clock::Timestamp;
 use crate::error::Error;
-use crate::households::proof::ANSWERS;
 use crate::id::{
     AccountId, CourseId, CredentialId, HouseholdId, MeasureEventId, MeasureId, MemberId, PlanId,
     PlanVersionId,
 };
+use crate::people::access::ANSWERS;
 
 /// A plan to write.
 #[derive(Clone, Debug)]
@@ -223,13 +223,28 @@ pub struct MeasureRow {
     pub status: String,
     /// When it was fulfilled.
     pub fulfilled_at: Option<Timestamp>,
-    /// What fulfilled it.
-    pub credential_id: Option<CredentialId>,
+    /// Last day of its plan in the newest version, ISO 8601.
+    pub plan_ends_on: String,
     /// Why it was returned or reopened, empty otherwise.
     pub reason: String,
 }
 
 impl MeasureRow {
+    /// Whether a moment is later than the measure's last day, or its plan's. Days are those of UTC, as
+    /// pages show them.
+    #[must_use]
+    pub fn is_late(&self, at: Timestamp) -> bool {
+        // A moment that no calendar knows is after every deadline.
+        let day = jiff::Timestamp::from_millisecond(at.0).map_or_else(
+            |_| "9999-12-31".to_owned(),
+            |moment| {
+                let zone = jiff::tz::TimeZone::UTC;
+                moment.to_zoned_datetime(zone).date().to_string()
+            },
+        );
+        day > self.due_on || day > self.plan_ends_on
+    }
+
     /// What is promised.
     #[must_use]
     pub fn allowance(&self) -> Money {
@@ -242,7 +257,9 @@ impl MeasureRow {
 
 const MEASURES: &str = "select measure.id, measure.kind, measure.title, measure.course_id, \
     coalesce(course.title, '') as course_title, measure.due_on, measure.allowance_minor, \
-    measure.currency, measure.status, measure.fulfilled_at, measure.credential_id, \
+    measure.currency, measure.status, measure.fulfilled_at, \
+    (select version.ends_on from plan_version version where version.plan_id = measure.plan_id \
+    order by version.number desc limit 1) as plan_ends_on, \
     coalesce((select reason from measure_event where measure_event.measure_id = measure.id \
     and ((measure_event.kind = 'returned' and measure.status = 'returned') \
     or (measure_event.kind = 'reopened' and measure.status = 'under_way')) \
@@ -289,6 +306,8 @@ pub struct PartRow {
     pub name: String,
     /// What the member did it with.
     pub credential_id: Option<CredentialId>,
+    /// When.
+    pub fulfilled_at: Option<Timestamp>,
 }
 
 /// Who takes part in the measures of a plan.
@@ -297,7 +316,8 @@ pub struct PartRow {
 /// When the database fails.
 pub async fn parts(connection: &mut AnyConnection, plan: PlanId) -> Result<Vec<PartRow>, Error> {
     Ok(sqlx::query_as(
-        "select part.measure_id, member.name, part.credential_id from measure_member part \
+        "select part.measure_id, member.name, part.credential_id, part.fulfilled_at \
+         from measure_member part \
          join member on member.id = part.member_id join measure on measure.id = part.measure_id \
          where measure.plan_id = $1 order by member.name, member.id",
     )
@@ -318,7 +338,7 @@ pub async fn plan_of(connection: &mut AnyConnection, measure: MeasureId) -> Resu
     row.map(|(plan,)| plan).ok_or(Error::NotFound)
 }
 
-/// How many measures a household has, and how many of them wait.
+/// How many measures a household has, how many of them wait, and of how many its helper has not seen the news.
 #[derive(Clone, Copy, Debug, FromRow)]
 pub struct Load {
     /// Household.
@@ -327,6 +347,8 @@ pub struct Load {
     pub measures: i64,
     /// Fulfilled, to be verified.
     pub to_verify: i64,
+    /// With news that the helper has not seen.
+    pub news: i64,
 }
 
 /// The load of each household of a helper.
@@ -336,7 +358,10 @@ pub struct Load {
 pub async fn loads(connection: &mut AnyConnection, helper: AccountId) -> Result<Vec<Load>, Error> {
     let sql = format!(
         "select support_plan.household_id, count(*) as measures, \
-         cast(sum(case when measure.status = 'fulfilled' then 1 else 0 end) as bigint) as to_verify \
+         cast(sum(case when measure.status = 'fulfilled' then 1 else 0 end) as bigint) as to_verify, \
+         cast(sum(case when exists (select 1 from notice where notice.account_id = own.account_id \
+         and notice.subject_id = measure.id and notice.read_at is null) then 1 else 0 end) \
+         as bigint) as news \
          from measure join support_plan on support_plan.id = measure.plan_id \
          join household on household.id = support_plan.household_id \
          join household_helper own on own.household_id = household.id \
@@ -360,11 +385,13 @@ pub struct WaitingRow {
     pub member: String,
     /// Code of the household.
     pub household: String,
+    /// Word of the status.
+    pub status: String,
     /// When it was fulfilled.
     pub fulfilled_at: Timestamp,
 }
 
-/// What waits for a helper, oldest first.
+/// What waits for a helper, oldest first, and then what was returned and may be verified after all.
 ///
 /// # Errors
 /// When the database fails.
@@ -376,12 +403,13 @@ pub async fn waiting(
         "select measure.id, measure.title, coalesce((select min(member.name) \
          from measure_member part join member on member.id = part.member_id \
          where part.measure_id = measure.id and part.credential_id = measure.credential_id), '') \
-         as member, household.code as household, measure.fulfilled_at from measure \
+         as member, household.code as household, measure.status, measure.fulfilled_at from measure \
          join support_plan on support_plan.id = measure.plan_id \
          join household on household.id = support_plan.household_id \
          join household_helper own on own.household_id = household.id \
-         where own.account_id = $1 and {ANSWERS} and measure.status = 'fulfilled' \
-         order by measure.fulfilled_at, measure.id limit 500"
+         where own.account_id = $1 and {ANSWERS} \
+         and measure.status in ('fulfilled', 'returned') \
+         order by measure.status, measure.fulfilled_at, measure.id limit 500"
     );
     Ok(sqlx::query_as(sqlx::AssertSqlSafe(sql))
         .bind(helper)

@@ -16,8 +16,8 @@ use crate::courses::proof::InCourse;
 use crate::courses::{Draft, cover, outline, publish, store};
 use crate::db::Db;
 use crate::error::Error;
-use crate::form::Form;
-use crate::id::{AreaId, CourseId};
+use crate::form::{Form, empty_as_none};
+use crate::id::{AreaId, CourseId, LessonId, ModuleId};
 use crate::learning::enrolment;
 use crate::objects::{Key, Objects};
 use crate::people::view::{View, done};
@@ -26,6 +26,8 @@ use crate::people::{Has, Role, Teacher, areas};
 /// `POST /teach/courses`
 #[derive(Deserialize)]
 pub struct NewCourseForm {
+    #[serde(default, deserialize_with = "empty_as_none")]
+    id: Option<CourseId>,
     title: String,
     area_id: AreaId,
     language: String,
@@ -92,6 +94,7 @@ pub async fn teaching_page(
             })
             .collect(),
         languages: languages(language.code()),
+        new_course_id: CourseId::new().to_string(),
     })
 }
 
@@ -128,7 +131,9 @@ pub async fn create(
     let draft = Draft::new(&form.title, &form.language)?;
     let mut transaction = db.write().await?;
     let (account, now) = (teacher.account(), clock.now());
-    let course = store::create(&mut transaction, account, form.area_id, &draft, now).await?;
+    let id = CourseId::of_form(form.id);
+    let area = form.area_id;
+    let course = store::create_as(&mut transaction, id, account, area, &draft, now).await?;
     transaction.commit().await?;
     Ok(Redirect::to(&editor_path(course.course())))
 }
@@ -174,6 +179,7 @@ pub async fn editor(
         .into_iter()
         .map(|module| pages::EditorModule {
             id: module.id.to_string(),
+            new_lesson_id: LessonId::new().to_string(),
             title: module.title,
             lessons: lines
                 .iter()
@@ -200,6 +206,7 @@ pub async fn editor(
         required_percent: draft.required_percent,
         cover: draft.cover_key.as_deref().map(cover::path),
         modules,
+        new_module_id: ModuleId::new().to_string(),
         version: draft.version,
         publishable,
         changed,

@@ -16,9 +16,9 @@ use crate::courses::proof::InCourse;
 use crate::courses::store;
 use crate::db::Db;
 use crate::error::Error;
-use crate::form::Form;
+use crate::form::{Form, empty_as_none};
 use crate::households::store as households;
-use crate::id::{AccountId, CohortId, CourseId};
+use crate::id::{AccountId, CardId, CohortId, CourseId};
 use crate::learning::roster::LineError;
 use crate::learning::{cohorts, enrolment, roster};
 use crate::people::view::{View, done};
@@ -61,6 +61,8 @@ impl ListForm {
 /// `POST /teach/courses/{course_id}/cohorts`
 #[derive(Deserialize)]
 pub struct CohortForm {
+    #[serde(default, deserialize_with = "empty_as_none")]
+    id: Option<CohortId>,
     name: String,
 }
 
@@ -68,6 +70,8 @@ pub struct CohortForm {
 #[derive(Deserialize)]
 pub struct CardForm {
     account_id: AccountId,
+    #[serde(default, deserialize_with = "empty_as_none")]
+    card_id: Option<CardId>,
     #[serde(default)]
     single_use: String,
 }
@@ -112,6 +116,7 @@ async fn page(
                 completed: learner.completed_at.is_some(),
                 credential_id: learner.credential_id.map(|id| id.to_string()),
                 revoked: learner.revoked_at.is_some(),
+                card_id: CardId::new().to_string(),
             })
             .collect(),
         cohorts: cohorts
@@ -131,6 +136,7 @@ async fn page(
             })
             .collect(),
         lines,
+        new_cohort_id: CohortId::new().to_string(),
     })
 }
 
@@ -150,9 +156,7 @@ pub async fn enrol_list(
     let mut transaction = db.write().await?;
     match roster::enrol(&mut transaction, &course, &form.lines, form.cohort_id, now).await? {
         Ok(accounts) => {
-            for account in accounts {
-                completion::began(&mut transaction, course.course(), account, now).await?;
-            }
+            completion::began(&mut transaction, course.course(), &accounts, now).await?;
             transaction.commit().await?;
             Ok(done(&path(course.course()), "saved").into_response())
         }
@@ -175,7 +179,8 @@ pub async fn add_cohort(
     Form(form): Form<CohortForm>,
 ) -> Result<Redirect, Error> {
     let mut transaction = db.write().await?;
-    cohorts::create(&mut transaction, &course, &form.name, clock.now()).await?;
+    let id = CohortId::of_form(form.id);
+    cohorts::create(&mut transaction, &course, id, &form.name, clock.now()).await?;
     transaction.commit().await?;
     Ok(done(&path(course.course()), "saved"))
 }
@@ -210,6 +215,7 @@ pub async fn print_card(
     }
     let card = admin_routes::card(
         &mut transaction,
+        CardId::of_form(form.card_id),
         learner,
         course.account(),
         !form.single_use.is_empty(),

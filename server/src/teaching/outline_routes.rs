@@ -13,7 +13,7 @@ use crate::courses::proof::{InCourse, InLesson};
 use crate::courses::{self, LessonKind};
 use crate::db::Db;
 use crate::error::Error;
-use crate::form::Form;
+use crate::form::{Form, empty_as_none};
 use crate::id::{CourseId, LessonId, ModuleId};
 use crate::people::Teacher;
 use crate::people::access::path_id;
@@ -44,6 +44,8 @@ where
 /// `POST /teach/courses/{course_id}/modules`
 #[derive(Deserialize)]
 pub struct NewModuleForm {
+    #[serde(default, deserialize_with = "empty_as_none")]
+    id: Option<ModuleId>,
     title: String,
 }
 
@@ -57,6 +59,8 @@ pub struct ModuleForm {
 /// `POST /teach/courses/{course_id}/lessons`
 #[derive(Deserialize)]
 pub struct NewLessonForm {
+    #[serde(default, deserialize_with = "empty_as_none")]
+    id: Option<LessonId>,
     module_id: ModuleId,
     title: String,
     kind: String,
@@ -96,7 +100,8 @@ pub async fn add_module(
 ) -> Result<Redirect, Error> {
     let title = courses::title(&form.title)?;
     let mut transaction = db.write().await?;
-    outline::add_module(&mut transaction, &course, &title, clock.now()).await?;
+    let id = ModuleId::of_form(form.id);
+    outline::add_module_as(&mut transaction, &course, id, &title, clock.now()).await?;
     transaction.commit().await?;
     Ok(Redirect::to(&editor_path(course.course())))
 }
@@ -145,8 +150,9 @@ pub async fn add_lesson(
     })?;
     let now = clock.now();
     let mut transaction = db.write().await?;
-    let module = form.module_id;
-    let lesson = outline::add_lesson(&mut transaction, &course, module, &title, kind, now).await?;
+    let (id, module) = (LessonId::of_form(form.id), form.module_id);
+    let lesson =
+        outline::add_lesson_as(&mut transaction, &course, id, module, &title, kind, now).await?;
     transaction.commit().await?;
     Ok(Redirect::to(&lesson_path(course.course(), lesson)))
 }

@@ -49,6 +49,8 @@ pub struct AccountLine {
     pub sign_in_name: String,
     /// Whether it may sign in.
     pub disabled: bool,
+    /// Id of the card that its form prints.
+    pub card_id: String,
     /// Roles.
     pub grants: Vec<GrantLine>,
 }

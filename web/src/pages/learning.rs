@@ -53,6 +53,8 @@ pub struct Course {
     pub next_lesson: Option<String>,
     /// Credential of a learner who completed it.
     pub credential: Option<String>,
+    /// Why the learner's credential was revoked; the course is to be completed again.
+    pub revoked: Option<String>,
 }
 
 /// A module of a course page.

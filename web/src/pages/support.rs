@@ -30,6 +30,8 @@ pub struct HouseholdLine {
     pub measures: i64,
     /// Measures that wait for verification.
     pub to_verify: i64,
+    /// Measures with news that the helper has not seen.
+    pub news: i64,
 }
 
 /// `GET /support/households/{household_id}`
@@ -54,6 +56,8 @@ pub struct Member {
     pub relationship: String,
     /// The member's learner account.
     pub account_id: Option<String>,
+    /// Id of the card that the form prints.
+    pub card_id: String,
 }
 
 /// A support plan.
@@ -96,14 +100,16 @@ pub struct Measure {
     pub allowance: String,
     /// Word of the status.
     pub status: String,
-    /// Why it was returned; empty otherwise.
+    /// Why it was returned or reopened; empty otherwise.
     pub reason: String,
+    /// Where its evidence is, for those who may see it.
+    pub path: Option<String>,
 }
 
 /// `GET /support/verify`
 #[derive(Clone, Debug, Serialize)]
 pub struct ToVerify {
-    /// Fulfilled measures of the helper's households.
+    /// Fulfilled measures of the helper's households, and returned ones.
     pub measures: Vec<VerifyLine>,
 }
 
@@ -118,6 +124,8 @@ pub struct VerifyLine {
     pub member: String,
     /// Code of the household.
     pub household: String,
+    /// Word of the status.
+    pub status: String,
     /// When it was fulfilled.
     pub fulfilled_at: i64,
 }
@@ -131,12 +139,31 @@ pub struct Verification {
     pub household_id: String,
     /// Code of the household.
     pub household: String,
-    /// Credential that fulfilled it.
-    pub credential_id: Option<String>,
-    /// What was watched.
-    pub lessons: Vec<LessonEvidence>,
+    /// When it was fulfilled.
+    pub fulfilled_at: Option<i64>,
+    /// Whether that was after its deadline or its plan's end.
+    pub late: bool,
+    /// Last day of the plan, ISO 8601.
+    pub plan_ends_on: String,
+    /// Who did a part, in the order in which they did.
+    pub members: Vec<MemberEvidence>,
     /// Whether it can be verified or returned now.
     pub open: bool,
+}
+
+/// How one member did his or her part of a measure.
+#[derive(Clone, Debug, Serialize)]
+pub struct MemberEvidence {
+    /// Name.
+    pub name: String,
+    /// Credential that the member did it with.
+    pub credential_id: String,
+    /// When.
+    pub fulfilled_at: i64,
+    /// Whether that was after the measure's deadline or its plan's end.
+    pub late: bool,
+    /// What was watched.
+    pub lessons: Vec<LessonEvidence>,
 }
 
 /// Evidence of one lesson.

@@ -13,6 +13,8 @@ pub struct Teaching {
     pub areas: Vec<Choice>,
     /// Languages of courses.
     pub languages: Vec<Choice>,
+    /// Id of the course that the form makes.
+    pub new_course_id: String,
 }
 
 /// One choice of a list.
@@ -64,6 +66,8 @@ pub struct CourseEditor {
     pub cover: Option<String>,
     /// Modules.
     pub modules: Vec<EditorModule>,
+    /// Id of the module that the form adds.
+    pub new_module_id: String,
     /// Number of the published version; 0 for a draft.
     pub version: i64,
     /// Whether every lesson can be published now.
@@ -81,6 +85,8 @@ pub struct EditorModule {
     pub title: String,
     /// Lessons.
     pub lessons: Vec<EditorLesson>,
+    /// Id of the lesson that the form adds.
+    pub new_lesson_id: String,
 }
 
 /// A lesson of the editor.
@@ -167,6 +173,8 @@ pub struct Learners {
     pub errors: Vec<LineError>,
     /// What was typed, kept after a refusal.
     pub lines: String,
+    /// Id of the cohort that the form adds.
+    pub new_cohort_id: String,
 }
 
 /// A learner of a course.
@@ -186,6 +194,8 @@ pub struct Learner {
     pub credential_id: Option<String>,
     /// Whether the credential was revoked.
     pub revoked: bool,
+    /// Id of the card that the form prints.
+    pub card_id: String,
 }
 
 /// An error of a list.

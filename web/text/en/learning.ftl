@@ -27,6 +27,7 @@ credential = Certificate
 credential-valid = This certificate is valid.
 credential-revoked = This certificate was revoked:
 credential-completed = has completed
+course-reopened = Your certificate was revoked. The course is open again: do every lesson once more, and you get a new one.
 issued-by = Issued by
 issued-on = Issued on
 estimated-length = Length

@@ -68,6 +68,7 @@ line-twice = stands twice
 line-too-many = too many lines
 line-malformed = malformed
 revoke-credential = Revoke the certificate
+revoke-hint = The course is open again to the learner, who has to do every lesson once more for a new certificate. Support measures that the certificate fulfilled move back, unless another member of the household has a valid one.
 revoke-reason = Reason; everybody who opens the certificate reads it
 cohort = Cohort
 new-cohort = New cohort

@@ -27,6 +27,7 @@ credential = 结业证书
 credential-valid = 此证书有效。
 credential-revoked = 此证书已撤销：
 credential-completed = 完成了课程
+course-reopened = 你的证书已被撤销。课程已重新开放：把每一课重新学一遍，就能得到新证书。
 issued-by = 颁发者
 issued-on = 颁发日期
 estimated-length = 学时

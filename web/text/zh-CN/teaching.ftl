@@ -68,6 +68,7 @@ line-twice = 重复
 line-too-many = 行数太多
 line-malformed = 格式不对
 revoke-credential = 撤销证书
+revoke-hint = 撤销后课程对学员重新开放，须把每一课重新学一遍才能得到新证书。由此证书完成的帮扶措施会退回到进行中，除非家庭其他成员持有有效证书。
 revoke-reason = 撤销原因（打开证书的人都能看到）
 cohort = 班级
 new-cohort = 新建班级
