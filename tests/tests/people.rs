@@ -254,6 +254,7 @@ async fn a_phone_signs_in_and_a_new_password_ends_the_other_sessions() {
         let new = "a quite different one";
         assert!(change("not the old one", new).await.is_client_error());
         assert_eq!(change(PASSWORD, "short").await, 422);
+        assert_eq!(change(PASSWORD, "Password123").await, 422);
         assert_eq!(computer.get("/account").await.status(), 200);
         assert_eq!(change(PASSWORD, new).await, 303);
         assert_eq!(phone.get("/account").await.status(), 200);
@@ -262,6 +263,24 @@ async fn a_phone_signs_in_and_a_new_password_ends_the_other_sessions() {
         assert_eq!(sign_in("zhao", new).await.0, 303);
         school.server.kill().await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn spelling_a_phone_number_anew_gives_no_more_guesses() {
+    let storage = Engines::Embedded.storage().await;
+    let school = School::open(&storage).await;
+    let guesser = Visitor::anonymous(school.server.address);
+    let guess = async |name: &str, password: &str| {
+        let fields = [("name", name), ("password", password)];
+        guesser.post("/sign-in", &fields).await.status().as_u16()
+    };
+    assert_eq!(guess("+86 138 0000 0001", "not this one").await, 401);
+    for dashes in 1..12 {
+        let phone = format!("+86 (138){}0000-0001", "-".repeat(dashes));
+        guess(&phone, "not this one").await;
+    }
+    assert_eq!(guess("+8613800000001", PASSWORD).await, 429);
+    school.server.kill().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

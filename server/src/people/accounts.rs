@@ -56,6 +56,19 @@ pub fn phone(given: &str) -> Option<String> {
     good.then_some(kept)
 }
 
+/// What somebody typed to say who he or she is, in its one form, however it was spelled: a phone
+/// number as it is kept, or a lowered name. A name is never a phone number, so the two do not meet.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct GivenName(String);
+
+impl GivenName {
+    /// Reads a field.
+    #[must_use]
+    pub fn new(given: &str) -> Self {
+        Self(phone(given).unwrap_or_else(|| given.trim().to_lowercase()))
+    }
+}
+
 fn name(field: &'static str, given: &str) -> Result<String, Error> {
     let name = given.split_whitespace().collect::<Vec<_>>().join(" ");
     if name.is_empty() {
@@ -160,15 +173,13 @@ pub struct Credentials {
 /// When the database fails.
 pub async fn by_name_or_phone(
     connection: &mut AnyConnection,
-    given: &str,
+    GivenName(given): &GivenName,
 ) -> Result<Option<Credentials>, Error> {
-    let given = given.trim();
     Ok(sqlx::query_as(
         "select id, password_hash from account \
-         where (sign_in_name = $1 or phone = $2) and disabled_at is null",
+         where (sign_in_name = $1 or phone = $1) and disabled_at is null",
     )
-    .bind(given.to_lowercase())
-    .bind(phone(given))
+    .bind(given)
     .fetch_optional(connection)
     .await?)
 }
@@ -303,6 +314,7 @@ mod tests {
             ));
             let phone = new.phone.clone().unwrap();
             for given in [name.to_uppercase(), phone] {
+                let given = GivenName::new(&given);
                 let found = by_name_or_phone(&mut tx, &given).await.unwrap().unwrap();
                 assert_eq!(found.id, id);
             }

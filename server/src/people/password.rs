@@ -15,6 +15,19 @@ pub const LONGEST: usize = 256;
 /// Memory in KiB, passes, lanes: the OWASP Password Storage Cheat Sheet's first choice.
 const COST: (u32, u32, u32) = (19 * 1024, 2, 1);
 
+/// Passwords that are guessed first, one a line, lowered; shorter ones are refused anyway
+/// (NIST SP 800-63B, section 3.1.1.2).
+const COMMON: &str = include_str!("common_passwords.txt");
+
+/// Whether a password is among those that are guessed first, in any case: it stands in the list, is
+/// one character again and again, or a run of characters that follow each other.
+fn is_common(password: &str) -> bool {
+    let lowered = password.to_lowercase();
+    let letters: Vec<i64> = lowered.chars().map(|c| i64::from(u32::from(c))).collect();
+    let runs = |step: i64| letters.windows(2).all(|two| two[1] - two[0] == step);
+    COMMON.lines().any(|common| common == lowered) || [0, 1, -1].into_iter().any(runs)
+}
+
 /// Hashes and checks passwords, at most two at a time so that a flood of sign-ins cannot take all
 /// memory and both cores.
 #[derive(Clone, Debug)]
@@ -34,7 +47,7 @@ impl Passwords {
     /// The PHC string to store.
     ///
     /// # Errors
-    /// [`Error::Invalid`] when it is too short or too long.
+    /// [`Error::Invalid`] when it is too short, too long, or one that everybody uses.
     pub async fn hash(&self, password: &str) -> Result<String, Error> {
         let invalid = |reason| Error::Invalid {
             field: "password",
@@ -45,6 +58,9 @@ impl Passwords {
         }
         if password.len() > LONGEST {
             return Err(invalid("password-long"));
+        }
+        if is_common(password) {
+            return Err(invalid("password-common"));
         }
         let password = password.to_owned();
         self.run(move || {
@@ -122,12 +138,31 @@ mod tests {
         );
         assert!(!passwords.verify("wrong horse", Some(stored)).await.unwrap());
         assert!(!passwords.verify("correct horse", None).await.unwrap());
-        assert!(matches!(
-            passwords.hash("short").await,
-            Err(Error::Invalid {
-                reason: "password-short",
-                ..
-            })
-        ));
+    }
+
+    #[tokio::test]
+    async fn what_is_guessed_first_is_no_password() {
+        let passwords = Passwords::default();
+        for (password, why) in [
+            ("short", "password-short"),
+            ("Password", "password-common"),
+            ("woaini1314", "password-common"),
+            ("AAAAAAAAA", "password-common"),
+            ("23456789", "password-common"),
+            ("hgfedcba", "password-common"),
+        ] {
+            match passwords.hash(password).await {
+                Err(Error::Invalid { reason, .. }) => assert_eq!(reason, why, "{password}"),
+                other => panic!("{password}: {other:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn every_line_of_the_list_can_refuse_somebody() {
+        for line in COMMON.lines() {
+            assert!(line.chars().count() >= SHORTEST, "{line}");
+            assert_eq!(line, line.to_lowercase());
+        }
     }
 }

@@ -31,6 +31,7 @@ invalid-too-long = This is too long.
 invalid-choice = This is not one of the choices.
 invalid-password-short = A password needs at least 8 characters.
 invalid-password-long = The password is too long.
+invalid-password-common = This password is among the first that others guess. Choose one that is only yours.
 invalid-password-wrong = The old password is wrong.
 invalid-name-taken = This sign-in name is taken.
 invalid-phone = This is not a phone number.

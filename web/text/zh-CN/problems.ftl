@@ -31,6 +31,7 @@ invalid-too-long = 内容太长。
 invalid-choice = 选项无效。
 invalid-password-short = 密码至少8个字符。
 invalid-password-long = 密码太长。
+invalid-password-common = 这个密码太常见，别人很容易猜到。请换一个只有你知道的密码。
 invalid-password-wrong = 原密码不对。
 invalid-name-taken = 这个登录名已被使用。
 invalid-phone = 手机号格式不对。
