@@ -363,6 +363,11 @@ pub fn table() -> Vec<Route> {
         post("/admin/areas", A::Administrator, admin::add_area),
         get("/admin/accounts", A::Administrator, admin::accounts_page),
         post("/admin/accounts", A::Administrator, admin::add_account),
+        post(
+            "/admin/accounts/{account_id}",
+            A::AccountAdministrator,
+            people::managed_routes::change,
+        ),
         post("/admin/grants", A::Administrator, admin::add_grant),
         post(
             "/admin/accounts/{account_id}/cards",

@@ -2,6 +2,7 @@
 
 use sqlx::{AnyConnection, FromRow};
 
+use super::grants::ManagedAccount;
 use crate::clock::Timestamp;
 use crate::error::Error;
 use crate::id::{AccountId, AreaId};
@@ -217,17 +218,72 @@ pub async fn set_password(
     checked_hash: &str,
     hash: &str,
 ) -> Result<(), Error> {
-    let changed =
+    let set =
         sqlx::query("update account set password_hash = $1 where id = $2 and password_hash = $3")
             .bind(hash)
             .bind(account)
             .bind(checked_hash)
             .execute(connection)
             .await?;
-    if changed.rows_affected() == 1 {
-        Ok(())
-    } else {
-        Err(Error::Conflict("state"))
+    changed(set.rows_affected())
+}
+
+/// Sets a password for somebody who lost it; whoever knows the old one goes by [`set_password`].
+///
+/// # Errors
+/// When the database fails.
+pub async fn give_password(
+    connection: &mut AnyConnection,
+    managed: &ManagedAccount,
+    hash: &str,
+) -> Result<(), Error> {
+    sqlx::query("update account set password_hash = $1 where id = $2")
+        .bind(hash)
+        .bind(managed.account())
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+/// Closes an account: nobody signs in to it any more.
+///
+/// # Errors
+/// [`Error::Conflict`] when it is closed already.
+pub async fn close(
+    connection: &mut AnyConnection,
+    managed: &ManagedAccount,
+    now: Timestamp,
+) -> Result<(), Error> {
+    let closed =
+        sqlx::query("update account set disabled_at = $1 where id = $2 and disabled_at is null")
+            .bind(now)
+            .bind(managed.account())
+            .execute(connection)
+            .await?;
+    changed(closed.rows_affected())
+}
+
+/// Opens a closed account again.
+///
+/// # Errors
+/// [`Error::Conflict`] when it is open.
+pub async fn open_again(
+    connection: &mut AnyConnection,
+    managed: &ManagedAccount,
+) -> Result<(), Error> {
+    let opened = sqlx::query(
+        "update account set disabled_at = null where id = $1 and disabled_at is not null",
+    )
+    .bind(managed.account())
+    .execute(connection)
+    .await?;
+    changed(opened.rows_affected())
+}
+
+fn changed(rows: u64) -> Result<(), Error> {
+    match rows {
+        1 => Ok(()),
+        _ => Err(Error::Conflict("state")),
     }
 }
 

@@ -352,7 +352,7 @@ pub async fn card(
     })
 }
 
-async fn note(
+pub(super) async fn note(
     transaction: &mut AnyConnection,
     by: AccountId,
     action: &'static str,

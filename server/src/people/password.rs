@@ -107,6 +107,31 @@ impl Passwords {
     }
 }
 
+/// Letters and digits that are told apart in every hand and print.
+const PLAIN: &[u8; 31] = b"abcdefghjkmnpqrstuvwxyz23456789";
+
+/// A new password to hand over on paper: 12 random letters and digits, 59 bits, in groups of four.
+///
+/// # Errors
+/// When the machine gives no randomness.
+pub fn made_up() -> Result<String, Error> {
+    let mut password = String::new();
+    while password.len() < 14 {
+        let mut byte = [0_u8];
+        getrandom::fill(&mut byte).map_err(|error| Error::Internal(error.to_string()))?;
+        let at = usize::from(byte[0]);
+        // The last, incomplete round would make the first letters likelier.
+        if at >= 256 / PLAIN.len() * PLAIN.len() {
+            continue;
+        }
+        if matches!(password.len(), 4 | 9) {
+            password.push('-');
+        }
+        password.push(char::from(PLAIN[at % PLAIN.len()]));
+    }
+    Ok(password)
+}
+
 /// A hash of the same cost that no password is known for.
 const DECOY: &str = "$argon2id$v=19$m=19456,t=2,p=1$c29tZXNhbHRzb21lc2FsdA$\
      aGFzaGhhc2hoYXNoaGFzaGhhc2hoYXNoaGFzaGhhc2g";
@@ -156,6 +181,21 @@ mod tests {
                 other => panic!("{password}: {other:?}"),
             }
         }
+    }
+
+    #[test]
+    fn passwords_that_are_made_up_differ_and_can_be_read_aloud() {
+        let made: std::collections::HashSet<String> =
+            (0..200).map(|_| made_up().unwrap()).collect();
+        assert_eq!(made.len(), 200);
+        for password in &made {
+            let groups: Vec<&str> = password.split('-').collect();
+            assert!(groups.iter().all(|group| group.len() == 4), "{password}");
+            assert_eq!(groups.len(), 3);
+        }
+        let used: std::collections::HashSet<char> =
+            made.iter().flat_map(|one| one.chars()).collect();
+        assert_eq!(used.len(), PLAIN.len() + 1);
     }
 
     #[test]

@@ -18,7 +18,7 @@ use crate::error::Error;
 pub const LANGUAGE_COOKIE: &str = "millet_language";
 
 /// Words that a page can say after a form was done, each a key below `notice-`.
-const DONE: [&str; 8] = [
+const DONE: [&str; 10] = [
     "enrolled",
     "saved",
     "published",
@@ -27,6 +27,8 @@ const DONE: [&str; 8] = [
     "returned",
     "signed-out",
     "revoked",
+    "account-closed",
+    "account-opened",
 ];
 
 /// Leads to `path`, where the page says that `key` is done.

@@ -47,7 +47,7 @@ pub struct AccountLine {
     pub name: String,
     /// Sign-in name.
     pub sign_in_name: String,
-    /// Whether it may sign in.
+    /// Whether it is closed.
     pub disabled: bool,
     /// Roles.
     pub grants: Vec<GrantLine>,
@@ -64,7 +64,19 @@ pub struct GrantLine {
     pub area: String,
 }
 
+/// A new password, shown once to whoever hands it over.
+#[derive(Clone, Debug, Serialize)]
+pub struct NewPassword {
+    /// Whose.
+    pub name: String,
+    /// Name to sign in with.
+    pub sign_in_name: String,
+    /// The password.
+    pub password: String,
+}
+
 pages! {
     Areas => "admin_areas";
     Accounts => "admin_accounts";
+    NewPassword => "new_password";
 }

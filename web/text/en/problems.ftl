@@ -46,6 +46,7 @@ conflict-course-full = The course holds as much as it can; nothing was added.
 conflict-lesson-not-ready = A lesson is not ready; the course was not published.
 conflict-lesson-kind = This is not possible for a lesson of this kind; nothing was changed.
 conflict-card-elsewhere = This person's card is printed by the household's helper or an administrator; no card was made.
+conflict-own-account = This is your own account: you change its password under “My account”, and another administrator closes it.
 conflict-own-grant = Nobody takes administration from himself or herself; ask another administrator.
 conflict-upload-complete = The upload is complete already; it was kept.
 conflict-upload-offset = Another part arrived meanwhile; ask how far the upload is and go on from there.

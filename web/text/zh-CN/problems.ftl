@@ -46,6 +46,7 @@ conflict-course-full = 课程内容已达上限，没有添加。
 conflict-lesson-not-ready = 还有课时没有准备好，课程没有发布。
 conflict-lesson-kind = 这种课时不能这样操作，什么都没有改变。
 conflict-card-elsewhere = 此人的登录卡由帮扶人或管理员打印，没有制作新卡。
+conflict-own-account = 这是你自己的账号：密码请在“我的账号”里修改，停用请找另一位管理员。
 conflict-own-grant = 不能撤销自己的管理权限，请找另一位管理员。
 conflict-upload-complete = 上传已经完成，文件已保存。
 conflict-upload-offset = 期间已有别的部分到达，请查询进度后继续。
