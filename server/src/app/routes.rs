@@ -363,6 +363,16 @@ pub fn table() -> Vec<Route> {
         post("/admin/areas", A::Administrator, admin::add_area),
         get("/admin/accounts", A::Administrator, admin::accounts_page),
         post("/admin/accounts", A::Administrator, admin::add_account),
+        get(
+            "/admin/accounts/search",
+            A::Administrator,
+            admin::begin_search,
+        ),
+        post(
+            "/admin/accounts/search",
+            A::Administrator,
+            admin::search_accounts,
+        ),
         post(
             "/admin/accounts/{account_id}",
             A::AccountAdministrator,

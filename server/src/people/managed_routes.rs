@@ -38,7 +38,10 @@ pub async fn change(
 ) -> Result<Response, Error> {
     let now = clock.now();
     match form.action.as_str() {
-        "password" => give_password(&managed, &view, &db, &passwords, now).await,
+        "password" => {
+            let view = view.at("/admin/accounts");
+            give_password(&managed, &view, &db, &passwords, now).await
+        }
         "close" => {
             let mut transaction = begin(&db, &managed).await?;
             accounts::close(&mut transaction, &managed, now).await?;

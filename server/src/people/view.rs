@@ -62,6 +62,13 @@ impl View {
         Ok((status, self.page(page)?).into_response())
     }
 
+    /// Where the language switch leads to, of a page that answers a form.
+    #[must_use]
+    pub fn at(mut self, path: &str) -> Self {
+        path.clone_into(&mut self.frame.path);
+        self
+    }
+
     /// Says `key` (below `notice-`) at the top of the page.
     #[must_use]
     pub fn notice(mut self, key: &'static str) -> Self {

@@ -27,10 +27,10 @@ pub struct Area {
     pub depth: i64,
 }
 
-/// `GET /admin/accounts`
+/// `GET /admin/accounts`, `POST /admin/accounts/search`
 #[derive(Clone, Debug, Serialize)]
 pub struct Accounts {
-    /// What was searched for.
+    /// What was searched for; empty for the newest.
     pub name: String,
     /// Accounts of the administrator's areas.
     pub accounts: Vec<AccountLine>,
