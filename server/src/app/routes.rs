@@ -426,6 +426,11 @@ async fn nothing_here() -> Error {
     Error::NotFound
 }
 
+/// What a row matches by its path alone.
+async fn other_method() -> Error {
+    Error::MethodNotAllowed
+}
+
 /// The table as a router.
 pub fn router() -> Router<App> {
     table()
@@ -434,4 +439,5 @@ pub fn router() -> Router<App> {
             router.route(row.path, row.handler)
         })
         .fallback(nothing_here)
+        .method_not_allowed_fallback(other_method)
 }

@@ -13,6 +13,19 @@ pub struct Teaching {
     pub areas: Vec<Choice>,
     /// Languages of courses.
     pub languages: Vec<Choice>,
+    /// What the server takes.
+    pub longest: Longest,
+}
+
+/// Longest texts of a course's forms, in characters.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Longest {
+    /// Of a title.
+    pub title: usize,
+    /// Of a description.
+    pub description: usize,
+    /// Of a lesson's text.
+    pub body: usize,
 }
 
 /// One choice of a list.
@@ -70,6 +83,8 @@ pub struct CourseEditor {
     pub publishable: bool,
     /// Whether the draft differs from the published version.
     pub changed: bool,
+    /// What the server takes.
+    pub longest: Longest,
 }
 
 /// A module of the editor.
@@ -115,6 +130,8 @@ pub struct LessonEditor {
     pub media: Media,
     /// Largest upload.
     pub upload_max_bytes: i64,
+    /// What the server takes.
+    pub longest: Longest,
 }
 
 /// State of a lesson's media.
@@ -167,6 +184,8 @@ pub struct Learners {
     pub errors: Vec<LineError>,
     /// What was typed, kept after a refusal.
     pub lines: String,
+    /// Longest name of a cohort, in characters.
+    pub longest_name: usize,
 }
 
 /// A learner of a course.
