@@ -30,6 +30,9 @@ pub enum Error {
     /// No such thing, or none that this person may know of.
     #[error("not found")]
     NotFound,
+    /// The address is there for other methods.
+    #[error("method not allowed")]
+    MethodNotAllowed,
     /// It was here and is not any more.
     #[error("gone")]
     Gone,
@@ -135,6 +138,11 @@ impl Error {
             Self::WrongOrigin => ("wrong-origin", "Request from another site", S::FORBIDDEN),
             Self::Forbidden => ("forbidden", "Not allowed", S::FORBIDDEN),
             Self::NotFound => ("not-found", "Not found", S::NOT_FOUND),
+            Self::MethodNotAllowed => (
+                "method-not-allowed",
+                "Method not allowed",
+                S::METHOD_NOT_ALLOWED,
+            ),
             Self::Gone => ("gone", "Gone", S::GONE),
             Self::Invalid { .. } => ("invalid", "Invalid field", S::UNPROCESSABLE_ENTITY),
             Self::Malformed(_) => ("malformed", "Malformed request", S::BAD_REQUEST),
@@ -242,37 +250,74 @@ mod tests {
         assert!(!serde_json::to_string(&problem).unwrap().contains("secret"));
     }
 
-    /// Reasons are keys of texts; this finds every one in the sources and asks for its words.
-    #[test]
-    fn every_reason_has_words_in_every_language() {
-        let texts = millet_web::text::Texts::new().unwrap();
-        let mut sources = vec![std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src")];
-        let mut keys = std::collections::BTreeSet::new();
-        while let Some(path) = sources.pop() {
+    /// The sources of this crate without what only tests use.
+    fn sources() -> Vec<String> {
+        let mut places = vec![std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src")];
+        let mut sources = Vec::new();
+        while let Some(path) = places.pop() {
             if path.is_dir() {
-                sources.extend(
-                    std::fs::read_dir(path)
-                        .unwrap()
-                        .map(|entry| entry.unwrap().path()),
-                );
+                let entries = std::fs::read_dir(path).unwrap();
+                places.extend(entries.map(|entry| entry.unwrap().path()));
+                continue;
+            }
+            if path.ends_with("tests.rs") {
                 continue;
             }
             let text = std::fs::read_to_string(&path).unwrap();
-            let text = text.split("#[cfg(test)]").next().unwrap();
-            for (before, prefix) in [("Conflict(\"", "conflict-"), ("notice(\"", "notice-")] {
-                for found in text.split(before).skip(1) {
-                    keys.insert(format!("{prefix}{}", found.split('"').next().unwrap()));
-                }
+            // A test module that stands in a file of its own is only named.
+            let mut parts = text.split("#[cfg(test)]\n");
+            let mut source = parts.next().unwrap().to_owned();
+            for part in parts.take_while(|part| !part.lines().next().unwrap().ends_with('{')) {
+                source += part;
             }
+            sources.push(source);
+        }
+        assert!(sources.len() > 50, "the sources were not found");
+        sources
+    }
+
+    /// What stands between `before` and the next quotation mark, everywhere.
+    fn quoted<'a>(text: &'a str, before: &'a str) -> impl Iterator<Item = &'a str> {
+        let found = text.split(before).skip(1);
+        found.map(|rest| rest.split('"').next().unwrap())
+    }
+
+    /// Reasons and fields are keys of texts; this finds every one in the sources and asks for its
+    /// words.
+    #[test]
+    fn every_reason_and_field_has_words_in_every_language() {
+        let texts = millet_web::text::Texts::new().unwrap();
+        let mut keys = std::collections::BTreeSet::new();
+        for text in sources() {
+            for reason in quoted(&text, "Conflict(\"") {
+                keys.insert(format!("conflict-{reason}"));
+                keys.insert(format!("next-conflict-{reason}"));
+            }
+            keys.extend(quoted(&text, "notice(\"").map(|key| format!("notice-{key}")));
             if text.contains("Error::Invalid") {
                 for found in text.split("invalid(\"").skip(1) {
                     let given = found.split(')').next().unwrap();
                     let reason = given.trim_end_matches('"').rsplit('"').next().unwrap();
                     keys.insert(format!("invalid-{reason}"));
                 }
+                let dense: String = text.split_whitespace().collect();
+                keys.extend(
+                    quoted(&dense, "Invalid{field:\"").map(|field| format!("field-{field}")),
+                );
+                for call in ["invalid(", "within(", "text(", "name(", "time(", "date("] {
+                    for found in dense.split(&format!("{call}\"")).skip(1) {
+                        // The field, if another argument follows.
+                        if let Some((field, _)) = found.split_once("\",")
+                            && !field.contains('"')
+                        {
+                            keys.insert(format!("field-{field}"));
+                        }
+                    }
+                }
             }
         }
-        assert!(keys.len() > 20, "the sources were not found: {keys:?}");
+        let fields = keys.iter().filter(|key| key.starts_with("field-"));
+        assert!(fields.count() > 25 && keys.len() > 80, "{keys:?}");
         for language in millet_web::Language::ALL {
             for key in &keys {
                 assert!(

@@ -1,5 +1,6 @@
 //! Forms and queries whose refusal is an [`Error`], so that it is answered like every other.
 
+use axum::extract::multipart::MultipartError;
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::request::Parts;
 use serde::Deserializer;
@@ -24,6 +25,17 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Form<T> {
                 })
             }
             Err(other) => Err(Error::Malformed(other.body_text())),
+        }
+    }
+}
+
+/// What a multipart form that ended early, or grew past its limit, is refused with.
+pub fn broken(limit_bytes: u64) -> impl Fn(MultipartError) -> Error {
+    move |error| {
+        if error.status() == 413 {
+            Error::TooLarge { limit_bytes }
+        } else {
+            Error::Malformed(error.body_text())
         }
     }
 }

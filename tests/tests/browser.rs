@@ -180,6 +180,30 @@ async fn browser_finds_no_barrier_on_any_page() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn browser_finds_no_barrier_on_what_is_handed_over_in_the_dark() {
+    let storage = Engines::Embedded.storage().await;
+    let _village = Village::found(storage.db().await).await;
+    let server = Server::start(&storage).await;
+    let browser = Browser::in_the_dark().await;
+    browser.sign_in(&server.url(""), "admin").await;
+    for button in ["form[action$='/cards'] button", "button[value=password]"] {
+        browser.open(&server.url("/admin/accounts")).await;
+        let dark = "for (const part of document.querySelectorAll('details')) part.open = true; \
+                    return matchMedia('(prefers-color-scheme: dark)').matches";
+        assert_eq!(browser.run(dark).await, true);
+        assert_eq!(browser.barriers().await, Value::Array(Vec::new()));
+        browser
+            .click(&format!(".rows li:first-child {button}"))
+            .await;
+        browser.find(".sign-in-card .hint").await;
+        let found = browser.barriers().await;
+        assert_eq!(found, Value::Array(Vec::new()), "{button}");
+    }
+    browser.close().await;
+    server.kill().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn browser_plays_the_same_lesson_by_hls() {
     let (_storage, _village, server, course) = school().await;
     let library = std::fs::read_to_string(concat!(

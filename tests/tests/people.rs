@@ -169,18 +169,21 @@ async fn an_administrator_finds_a_person_by_name_and_gives_a_role() {
         let storage = engines.storage().await;
         let school = School::open(&storage).await;
         let found = async |name: &str| {
-            let path = format!("/admin/accounts?name={name}");
-            let page = school.admin.get(&path).await;
+            let fields = [("name", name)];
+            let page = school.admin.post("/admin/accounts/search", &fields).await;
             assert_eq!(page.status(), 200);
             page.text().await.unwrap()
         };
         let learner = school.account("zhao").await;
-        for name in ["zha", "ZHAO", "%2B8613800"] {
+        for name in ["zha", "ZHAO", "+8613800"] {
             let page = found(name).await;
             assert!(page.contains(&learner), "{name}");
             assert!(!page.contains(">student<"), "{name}");
         }
-        assert!(!found("%25").await.contains(&learner), "no wildcard");
+        assert!(!found("%").await.contains(&learner), "no wildcard");
+        // The address of a search can be opened, and says nothing about anybody.
+        let opened = school.admin.get("/admin/accounts/search").await;
+        assert_eq!(opened.headers()[LOCATION], "/admin/accounts");
         // However many accounts and areas, the areas stand in two lists.
         let area = school.village.area.to_string();
         let lists = found("")
@@ -254,6 +257,7 @@ async fn a_phone_signs_in_and_a_new_password_ends_the_other_sessions() {
         let new = "a quite different one";
         assert!(change("not the old one", new).await.is_client_error());
         assert_eq!(change(PASSWORD, "short").await, 422);
+        assert_eq!(change(PASSWORD, "Password123").await, 422);
         assert_eq!(computer.get("/account").await.status(), 200);
         assert_eq!(change(PASSWORD, new).await, 303);
         assert_eq!(phone.get("/account").await.status(), 200);
@@ -262,6 +266,137 @@ async fn a_phone_signs_in_and_a_new_password_ends_the_other_sessions() {
         assert_eq!(sign_in("zhao", new).await.0, 303);
         school.server.kill().await;
     }
+}
+
+/// What the audit says was done to an account, in order.
+async fn audited(school: &School, account: &str) -> Vec<String> {
+    let mut connection = school.village.db.read().await.unwrap();
+    let rows: Vec<(String,)> = sqlx::query_as(
+        "select action from audit where subject_id = $1 and action like 'account.%' \
+         and account_id = (select id from account where sign_in_name = 'admin') order by number",
+    )
+    .bind(account)
+    .fetch_all(&mut *connection)
+    .await
+    .unwrap();
+    rows.into_iter().map(|(action,)| action).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_administrator_gives_a_new_password_to_who_lost_it() {
+    for engines in Engines::ALL {
+        let storage = engines.storage().await;
+        let school = School::open(&storage).await;
+        let account = school.account("zhao").await;
+        let place = format!("/admin/accounts/{account}");
+        let cards = format!("{place}/cards");
+        let card = card_path(school.admin.post(&cards, &[]).await).await;
+        let phone = Visitor::signed_in(school.server.address, "zhao").await;
+
+        let page = school.admin.post(&place, &[("action", "password")]).await;
+        assert_eq!(page.status(), 200);
+        let page = page.text().await.unwrap();
+        let (_, rest) = page.split_once("class=\"code\">").unwrap();
+        let password = rest.split('<').next().unwrap();
+        assert_eq!(phone.get("/account").await.status(), 303);
+        assert_eq!(school.take(&card).await, (401, false));
+        let again = Visitor::anonymous(school.server.address);
+        let sign_in = async |password: &str| {
+            let fields = [("name", "zhao"), ("password", password)];
+            again.post("/sign-in", &fields).await.status()
+        };
+        assert_eq!(sign_in(PASSWORD).await, 401);
+        assert_eq!(sign_in(password).await, 303);
+        let done = ["account.created", "account.password_given"];
+        assert_eq!(audited(&school, &account).await, done);
+        school.server.kill().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_closed_account_lets_nobody_in_until_it_is_opened() {
+    for engines in Engines::ALL {
+        let storage = engines.storage().await;
+        let school = School::open(&storage).await;
+        let account = school.account("zhao").await;
+        let place = format!("/admin/accounts/{account}");
+        let act = async |action: &str| {
+            let answer = school.admin.post(&place, &[("action", action)]).await;
+            answer.status().as_u16()
+        };
+        let sign_in = async || {
+            let visitor = Visitor::anonymous(school.server.address);
+            let fields = [("name", "zhao"), ("password", PASSWORD)];
+            visitor.post("/sign-in", &fields).await.status()
+        };
+        let card = card_path(school.admin.post(&format!("{place}/cards"), &[]).await).await;
+        let phone = Visitor::signed_in(school.server.address, "zhao").await;
+        assert_eq!(act("nothing known").await, 422);
+        assert_eq!(act("open").await, 409, "it is open");
+
+        assert_eq!(act("close").await, 303);
+        assert_eq!(act("close").await, 409, "it is closed");
+        assert_eq!(phone.get("/account").await.status(), 303);
+        assert_eq!(sign_in().await, 401);
+        assert_eq!(school.take(&card).await, (401, false));
+        let list = school.admin.get("/admin/accounts").await;
+        assert!(list.text().await.unwrap().contains("value=\"open\""));
+
+        assert_eq!(act("open").await, 303);
+        assert_eq!(sign_in().await, 303);
+        assert_eq!(phone.get("/account").await.status(), 303, "ended for good");
+        assert_eq!(school.take(&card).await, (401, false));
+        let done = ["account.created", "account.closed", "account.opened"];
+        assert_eq!(audited(&school, &account).await, done);
+        school.server.kill().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_administrator_changes_no_account_that_is_not_below() {
+    let storage = Engines::Embedded.storage().await;
+    let school = School::open(&storage).await;
+    let student = school.village.student;
+    let refused = async |who: &Visitor, account: &str, status: u16| {
+        for action in ["password", "close", "open"] {
+            let place = format!("/admin/accounts/{account}");
+            let answer = who.post(&place, &[("action", action)]).await;
+            assert_eq!(answer.status(), status, "{action}");
+            assert!(!answer.text().await.unwrap().contains("class=\"code\""));
+        }
+    };
+    // Somebody with a role where this administrator has none, oneself, somebody elsewhere.
+    let mut tx = school.village.db.write().await.unwrap();
+    let (elsewhere, now) = (school.village.elsewhere, Village::now());
+    let role = millet_server::people::Role::Teacher;
+    millet_server::people::grants::insert(&mut tx, student, role, elsewhere, None, now)
+        .await
+        .unwrap();
+    tx.commit().await.unwrap();
+    refused(&school.admin, &student.to_string(), 403).await;
+    refused(&school.admin, &school.account("admin").await, 409).await;
+    refused(&school.admin, &school.account("outsider").await, 404).await;
+    refused(&school.teacher, &school.account("zhao").await, 403).await;
+    Visitor::signed_in(school.server.address, "student").await;
+    school.server.kill().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn spelling_a_phone_number_anew_gives_no_more_guesses() {
+    let storage = Engines::Embedded.storage().await;
+    let school = School::open(&storage).await;
+    let guesser = Visitor::anonymous(school.server.address);
+    let guess = async |name: &str, password: &str| {
+        let fields = [("name", name), ("password", password)];
+        guesser.post("/sign-in", &fields).await.status().as_u16()
+    };
+    assert_eq!(guess("+86 138 0000 0001", "not this one").await, 401);
+    for dashes in 1..12 {
+        let phone = format!("+86 (138){}0000-0001", "-".repeat(dashes));
+        guess(&phone, "not this one").await;
+    }
+    assert_eq!(guess("+8613800000001", PASSWORD).await, 429);
+    school.server.kill().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -166,10 +166,15 @@ async fn news(visitor: &Visitor, place: &str) -> String {
     let page = words(visitor, "/courses").await;
     let (_, rest) = page.split_once(&format!("<a href=\"{place}\">")).unwrap();
     let (link, _) = rest.split_once("</a>").unwrap();
-    match link.split_once("\">") {
-        Some((_, number)) => number.trim_end_matches("</b>").to_owned(),
-        None => String::new(),
-    }
+    let Some((_, rest)) = link.split_once("<b aria-hidden=\"true\">") else {
+        return String::new();
+    };
+    let (number, spoken) = rest.split_once("</b>").unwrap();
+    assert!(
+        spoken.contains(&format!(">{number}")),
+        "read aloud: {spoken}"
+    );
+    number.to_owned()
 }
 
 #[tokio::test(flavor = "multi_thread")]

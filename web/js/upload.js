@@ -10,6 +10,8 @@
 
 /** Bytes of one request: small enough that a cut loses little, large enough for few round trips. */
 const PART_BYTES = 1 << 20;
+/** How long after the last try an upload tries again by itself. */
+const AGAIN_AFTER_MS = 15000;
 /** How often the preparation is asked for. */
 const STATUS_EVERY_MS = 2000;
 
@@ -69,12 +71,16 @@ function mount(area) {
     showPaused(false);
     const started = performance.now();
     let first = -1;
+    let again = 0;
     const upload = new tus.Upload(file, {
       endpoint: area.dataset.endpoint,
       chunkSize: PART_BYTES,
       // The client repeats the last entry's wait for as long as onShouldRetry agrees.
       retryDelays: [500, 1000, 2000, 4000, 8000, 15000],
       removeFingerprintOnSuccess: true,
+      // By itself the client would go on with the same file's upload to another lesson.
+      fingerprint: async (/** @type {File} */ { name, type, size, lastModified }) =>
+        ["millet", area.dataset.lesson, name, type, size, lastModified].join("-"),
       metadata: {
         filename: file.name,
         filetype: file.type,
@@ -110,7 +116,7 @@ function mount(area) {
         if (status === 0 || status >= 500) {
           // The list of waits is used up, the link is still down: go on when it is back.
           say("waiting");
-          setTimeout(() => upload.start(), 15000);
+          again = setTimeout(() => upload.start(), AGAIN_AFTER_MS);
           return;
         }
         say(status === 413 ? "large" : "refused");
@@ -118,6 +124,7 @@ function mount(area) {
       },
     });
     button("pause").onclick = async () => {
+      clearTimeout(again);
       await upload.abort();
       say("paused");
       showPaused(true);
@@ -127,6 +134,7 @@ function mount(area) {
       upload.start();
     };
     button("cancel").onclick = async () => {
+      clearTimeout(again);
       await upload.abort(true);
       shown.hidden = true;
       form.hidden = false;

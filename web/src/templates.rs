@@ -39,6 +39,7 @@ pub(crate) const ALL: &[(&str, &str)] = templates![
     "media_state",
     "my_learning",
     "my_plan",
+    "new_password",
     "plan",
     "player",
     "problem",

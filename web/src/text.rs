@@ -117,6 +117,18 @@ mod tests {
     }
 
     #[test]
+    fn no_form_puts_what_people_type_into_an_address() {
+        for (name, source) in crate::templates::ALL {
+            for form in source.split("<form").skip(1) {
+                let tag = form.split('>').next().unwrap();
+                // What scripts send has no address.
+                let kept = tag.contains("method=\"post\"") || tag.contains("data-form");
+                assert!(kept, "{name}: <form{tag}>");
+            }
+        }
+    }
+
+    #[test]
     fn every_key_that_a_template_uses_exists() {
         let texts = Texts::new().unwrap();
         for (name, source) in crate::templates::ALL {

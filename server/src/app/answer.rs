@@ -50,10 +50,13 @@ pub async fn for_people(State(app): State<App>, request: Request, next: Next) ->
 
 fn page(view: &View, problem: &Problem, id: &RequestId) -> Result<Response, Error> {
     let code = problem.code().to_owned();
-    let prefix = if code == "invalid" {
-        "invalid-"
-    } else {
-        "conflict-"
+    let (reason, next) = match problem.reason {
+        Some(reason) if code == "conflict" => (
+            format!("conflict-{reason}"),
+            format!("next-conflict-{reason}"),
+        ),
+        Some(reason) => (format!("invalid-{reason}"), format!("next-{code}")),
+        None => (String::new(), format!("next-{code}")),
     };
     let number = problem
         .limit_bytes
@@ -65,9 +68,11 @@ fn page(view: &View, problem: &Problem, id: &RequestId) -> Result<Response, Erro
         &problem::Problem {
             code,
             status: i64::from(problem.status),
-            reason: problem
-                .reason
-                .map_or(String::new(), |reason| format!("{prefix}{reason}")),
+            field: problem
+                .field
+                .map_or_else(String::new, |field| format!("field-{field}")),
+            reason,
+            next,
             number: number.unwrap_or(0),
             request_id: id.as_str().to_owned(),
         },

@@ -12,8 +12,7 @@ use crate::error::Error;
 use crate::id::{AccountId, AreaId};
 use crate::people::accounts::{self, NewAccount};
 use crate::people::areas::{self, NewArea};
-use crate::people::password::Passwords;
-use crate::people::session::Token;
+use crate::people::password::{self, Passwords};
 use crate::people::{Role, grants};
 
 /// An account that was made, with the password that nobody else has seen.
@@ -32,15 +31,15 @@ pub async fn create_administrator(
     db: &Db,
     name: &str,
     sign_in_name: Option<&str>,
-    password: Option<String>,
+    given: Option<String>,
 ) -> Result<Created, Error> {
     let joined: String = name.split_whitespace().collect();
     let mut new = NewAccount::new(name, sign_in_name.unwrap_or(&joined), "")?;
-    let made_up = match password {
+    let made_up = match given {
         Some(_) => None,
-        None => Some(Token::new()?.reveal().chars().take(16).collect::<String>()),
+        None => Some(password::made_up()?),
     };
-    let chosen = password.or_else(|| made_up.clone()).unwrap_or_default();
+    let chosen = given.or_else(|| made_up.clone()).unwrap_or_default();
     new.password_hash = Some(Passwords::default().hash(&chosen).await?);
     let now = Clock::System.now();
     let mut transaction = db.write().await?;

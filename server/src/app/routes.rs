@@ -363,6 +363,21 @@ pub fn table() -> Vec<Route> {
         post("/admin/areas", A::Administrator, admin::add_area),
         get("/admin/accounts", A::Administrator, admin::accounts_page),
         post("/admin/accounts", A::Administrator, admin::add_account),
+        get(
+            "/admin/accounts/search",
+            A::Administrator,
+            admin::begin_search,
+        ),
+        post(
+            "/admin/accounts/search",
+            A::Administrator,
+            admin::search_accounts,
+        ),
+        post(
+            "/admin/accounts/{account_id}",
+            A::AccountAdministrator,
+            people::managed_routes::change,
+        ),
         post("/admin/grants", A::Administrator, admin::add_grant),
         post(
             "/admin/accounts/{account_id}/cards",
@@ -411,6 +426,11 @@ async fn nothing_here() -> Error {
     Error::NotFound
 }
 
+/// What a row matches by its path alone.
+async fn other_method() -> Error {
+    Error::MethodNotAllowed
+}
+
 /// The table as a router.
 pub fn router() -> Router<App> {
     table()
@@ -419,4 +439,5 @@ pub fn router() -> Router<App> {
             router.route(row.path, row.handler)
         })
         .fallback(nothing_here)
+        .method_not_allowed_fallback(other_method)
 }

@@ -22,11 +22,11 @@ use serde::Serialize;
 use crate::error::Error;
 
 /// Longest title, in characters.
-const LONGEST_TITLE: usize = 120;
+pub const LONGEST_TITLE: usize = 120;
 /// Longest description, in characters.
-const LONGEST_DESCRIPTION: usize = 4_000;
+pub const LONGEST_DESCRIPTION: usize = 4_000;
 /// Longest text of a lesson, in characters.
-const LONGEST_BODY: usize = 40_000;
+pub const LONGEST_BODY: usize = 40_000;
 /// Longest course, in minutes: 1000 hours.
 const LONGEST_COURSE: i64 = 60_000;
 /// Share of a lesson that must be watched unless the teacher says otherwise, in percent.

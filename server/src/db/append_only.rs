@@ -34,10 +34,10 @@ pub(super) async fn guard(
     }
     let mut missing = Vec::new();
     for table in APPEND_ONLY {
-        for operation in ["update", "delete"] {
+        for operation in operations(engine) {
             let name = format!("{table}_refuse_{operation}");
             if !exists(connection, engine, table, &name).await? {
-                missing.push((table, operation, name));
+                missing.push((table, *operation, name));
             }
         }
     }
@@ -67,6 +67,15 @@ pub(super) async fn guard(
     Ok(())
 }
 
+/// What takes rows away or changes them. SQLite has no `truncate`; its `insert or replace` fires the
+/// trigger of `delete`, since every connection turns recursive triggers on.
+fn operations(engine: Engine) -> &'static [&'static str] {
+    match engine {
+        Engine::Sqlite => &["update", "delete"],
+        Engine::Postgres => &["update", "delete", "truncate"],
+    }
+}
+
 /// A start must not lock tables that other nodes are writing to, so what is there stays.
 async fn exists(
     connection: &mut AnyConnection,
@@ -93,8 +102,9 @@ async fn exists(
 
 #[cfg(test)]
 mod tests {
-    use crate::db::Db;
+    use super::APPEND_ONLY;
     use crate::db::testing::{both, unmigrated};
+    use crate::db::{Db, Engine};
 
     #[tokio::test]
     async fn many_nodes_may_migrate_at_once_and_a_row_stays_as_it_was_written() {
@@ -115,8 +125,8 @@ mod tests {
         for (db, _folder) in both().await {
             let mut transaction = db.write().await.unwrap();
             let drop = match db.engine() {
-                crate::db::Engine::Sqlite => "drop trigger audit_refuse_delete",
-                crate::db::Engine::Postgres => "drop trigger audit_refuse_delete on audit",
+                Engine::Sqlite => "drop trigger audit_refuse_delete",
+                Engine::Postgres => "drop trigger audit_refuse_delete on audit",
             };
             sqlx::query(drop).execute(&mut *transaction).await.unwrap();
             transaction.commit().await.unwrap();
@@ -125,8 +135,33 @@ mod tests {
         }
     }
 
+    #[tokio::test]
+    async fn no_statement_takes_away_what_only_grows() {
+        for (db, _folder) in both().await {
+            refuses_change(&db).await;
+            if db.engine() == Engine::Postgres {
+                for table in APPEND_ONLY {
+                    let mut transaction = db.write().await.unwrap();
+                    let statement = sqlx::AssertSqlSafe(format!("truncate {table} cascade"));
+                    let emptied = sqlx::query(statement).execute(&mut *transaction).await;
+                    let refusal = emptied.unwrap_err().to_string();
+                    assert!(refusal.contains("append-only"), "{table}: {refusal}");
+                }
+            }
+        }
+    }
+
     async fn refuses_change(db: &Db) {
-        for change in ["update audit set number = 7", "delete from audit"] {
+        let takes_away = match db.engine() {
+            Engine::Sqlite => "insert or replace into audit select * from audit",
+            Engine::Postgres => "truncate audit",
+        };
+        let changes = [
+            "update audit set number = 7",
+            "delete from audit",
+            takes_away,
+        ];
+        for change in changes {
             let mut transaction = db.write().await.unwrap();
             let entry = crate::audit::Entry {
                 account: None,
@@ -138,7 +173,8 @@ mod tests {
             };
             crate::audit::append(&mut transaction, entry).await.unwrap();
             let changed = sqlx::query(change).execute(&mut *transaction).await;
-            assert!(changed.unwrap_err().to_string().contains("append-only"));
+            let refusal = changed.expect_err(change).to_string();
+            assert!(refusal.contains("append-only"), "{change}: {refusal}");
         }
     }
 }

@@ -97,7 +97,8 @@ impl Db {
                         connection
                             .execute(
                                 "pragma busy_timeout = 10000; pragma journal_mode = wal; \
-                                 pragma synchronous = full; pragma foreign_keys = on;",
+                                 pragma synchronous = full; pragma foreign_keys = on; \
+                                 pragma recursive_triggers = on;",
                             )
                             .await?;
                         Ok(())

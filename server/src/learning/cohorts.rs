@@ -8,6 +8,9 @@ use crate::error::Error;
 use crate::id::CohortId;
 use crate::people::Teacher;
 
+/// Longest name, in characters.
+pub const LONGEST_NAME: usize = 120;
+
 /// A cohort of a course.
 #[derive(Clone, Debug, FromRow)]
 pub struct Cohort {
@@ -36,7 +39,7 @@ pub async fn create(
     if name.is_empty() {
         return Err(invalid("required"));
     }
-    if name.chars().count() > 120 {
+    if name.chars().count() > LONGEST_NAME {
         return Err(invalid("too-long"));
     }
     let made = sqlx::query(

@@ -10,7 +10,8 @@ use crate::clock::Timestamp;
 use crate::courses::proof::InCourse;
 use crate::error::Error;
 use crate::id::{AccountId, CohortId};
-use crate::people::{Teacher, accounts};
+use crate::people::Teacher;
+use crate::people::accounts::{self, GivenName};
 
 /// Most learners of one list.
 const MOST_LINES: usize = 2_000;
@@ -56,7 +57,7 @@ pub fn read(text: &str) -> Result<Vec<(usize, String)>, Vec<LineError>> {
         let name = record.get(0).unwrap_or("").to_owned();
         let reason = if name.is_empty() {
             Some("empty")
-        } else if !seen.insert(name.to_lowercase()) {
+        } else if !seen.insert(GivenName::new(&name)) {
             Some("twice")
         } else if lines.len() >= MOST_LINES {
             Some("too-many")
@@ -108,7 +109,8 @@ pub async fn enrol(
     }
     let (mut found, mut errors) = (Vec::with_capacity(lines.len()), Vec::new());
     for (line, name) in lines {
-        let account = match accounts::by_name_or_phone(&mut *connection, &name).await? {
+        let given = GivenName::new(&name);
+        let account = match accounts::by_name_or_phone(&mut *connection, &given).await? {
             Some(account) if course.reaches(&mut *connection, account.id).await? => account.id,
             // Somebody elsewhere is answered like nobody: a list must not find out who there is.
             _ => {
@@ -159,8 +161,8 @@ mod tests {
             good,
             [(1, "li.na".to_owned()), (2, "+8613800000000".to_owned())]
         );
-        let errors = read("a\nb\nA\n,x\n").unwrap_err();
+        let errors = read("a\nb\nA\n,x\n13800000000\n138-0000 0000\n").unwrap_err();
         let found: Vec<_> = errors.iter().map(|e| (e.line, e.reason)).collect();
-        assert_eq!(found, [(3, "twice"), (4, "empty")]);
+        assert_eq!(found, [(3, "twice"), (4, "empty"), (6, "twice")]);
     }
 }

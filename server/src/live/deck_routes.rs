@@ -1,6 +1,5 @@
 //! Uploading slides to a class, and their pictures.
 
-use axum::extract::multipart::MultipartError;
 use axum::extract::{FromRef, FromRequestParts, Multipart, State};
 use axum::http::header;
 use axum::http::request::Parts;
@@ -16,7 +15,7 @@ use super::routes::class_path;
 use crate::clock::Clock;
 use crate::db::Db;
 use crate::error::Error;
-use crate::form::Query;
+use crate::form::{Query, broken};
 use crate::id::{DeckId, LiveClassId};
 use crate::objects::Objects;
 use crate::people::access::path_id;
@@ -38,16 +37,17 @@ pub async fn add(
     if proof.row().ended_at.is_some() || proof.row().cancelled_at.is_some() {
         return Err(Error::Conflict("class-closed"));
     }
+    let broken = broken(MOST_BYTES as u64);
     let mut files = Vec::new();
     let mut name = String::new();
-    while let Some(field) = form.next_field().await.map_err(broken)? {
+    while let Some(field) = form.next_field().await.map_err(&broken)? {
         if field.name() != Some("file") {
             continue;
         }
         if name.is_empty() {
             field.file_name().unwrap_or_default().clone_into(&mut name);
         }
-        let bytes = field.bytes().await.map_err(broken)?;
+        let bytes = field.bytes().await.map_err(&broken)?;
         // A form without a chosen file sends an empty one.
         if !bytes.is_empty() {
             files.push(bytes);
@@ -73,16 +73,6 @@ pub async fn add(
     transaction.commit().await?;
     rooms.deck_added(proof.class(), deck).await?;
     Ok(Redirect::to(&class_path(proof.class())))
-}
-
-fn broken(error: MultipartError) -> Error {
-    if error.status() == 413 {
-        Error::TooLarge {
-            limit_bytes: MOST_BYTES as u64,
-        }
-    } else {
-        Error::Malformed(error.body_text())
-    }
 }
 
 /// A page of slides of the class of the path: for whoever is in it, and once it is over for whoever may

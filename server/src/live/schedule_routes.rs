@@ -14,7 +14,7 @@ use super::store::{Class, Stage};
 use super::{page, planning};
 use crate::clock::Clock;
 use crate::courses::proof::InCourse;
-use crate::courses::{outline, publish, store as courses};
+use crate::courses::{LONGEST_TITLE, outline, publish, store as courses};
 use crate::db::Db;
 use crate::error::Error;
 use crate::form::{Form, empty_as_none};
@@ -123,6 +123,7 @@ pub async fn schedule_page(
             minutes: MINUTES,
         },
         unpublished,
+        longest_title: LONGEST_TITLE,
     })
 }
 

@@ -2,6 +2,7 @@
 
 use sqlx::{AnyConnection, FromRow};
 
+use super::grants::ManagedAccount;
 use crate::clock::Timestamp;
 use crate::error::Error;
 use crate::id::{AccountId, AreaId};
@@ -54,6 +55,19 @@ pub fn phone(given: &str) -> Option<String> {
     let digits = kept.strip_prefix('+').unwrap_or(&kept);
     let good = (5..=15).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit());
     good.then_some(kept)
+}
+
+/// What somebody typed to say who he or she is, in its one form, however it was spelled: a phone
+/// number as it is kept, or a lowered name. A name is never a phone number, so the two do not meet.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct GivenName(String);
+
+impl GivenName {
+    /// Reads a field.
+    #[must_use]
+    pub fn new(given: &str) -> Self {
+        Self(phone(given).unwrap_or_else(|| given.trim().to_lowercase()))
+    }
 }
 
 fn name(field: &'static str, given: &str) -> Result<String, Error> {
@@ -160,15 +174,13 @@ pub struct Credentials {
 /// When the database fails.
 pub async fn by_name_or_phone(
     connection: &mut AnyConnection,
-    given: &str,
+    GivenName(given): &GivenName,
 ) -> Result<Option<Credentials>, Error> {
-    let given = given.trim();
     Ok(sqlx::query_as(
         "select id, password_hash from account \
-         where (sign_in_name = $1 or phone = $2) and disabled_at is null",
+         where (sign_in_name = $1 or phone = $1) and disabled_at is null",
     )
-    .bind(given.to_lowercase())
-    .bind(phone(given))
+    .bind(given)
     .fetch_optional(connection)
     .await?)
 }
@@ -206,17 +218,72 @@ pub async fn set_password(
     checked_hash: &str,
     hash: &str,
 ) -> Result<(), Error> {
-    let changed =
+    let set =
         sqlx::query("update account set password_hash = $1 where id = $2 and password_hash = $3")
             .bind(hash)
             .bind(account)
             .bind(checked_hash)
             .execute(connection)
             .await?;
-    if changed.rows_affected() == 1 {
-        Ok(())
-    } else {
-        Err(Error::Conflict("state"))
+    changed(set.rows_affected())
+}
+
+/// Sets a password for somebody who lost it; whoever knows the old one goes by [`set_password`].
+///
+/// # Errors
+/// When the database fails.
+pub async fn give_password(
+    connection: &mut AnyConnection,
+    managed: &ManagedAccount,
+    hash: &str,
+) -> Result<(), Error> {
+    sqlx::query("update account set password_hash = $1 where id = $2")
+        .bind(hash)
+        .bind(managed.account())
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+/// Closes an account: nobody signs in to it any more.
+///
+/// # Errors
+/// [`Error::Conflict`] when it is closed already.
+pub async fn close(
+    connection: &mut AnyConnection,
+    managed: &ManagedAccount,
+    now: Timestamp,
+) -> Result<(), Error> {
+    let closed =
+        sqlx::query("update account set disabled_at = $1 where id = $2 and disabled_at is null")
+            .bind(now)
+            .bind(managed.account())
+            .execute(connection)
+            .await?;
+    changed(closed.rows_affected())
+}
+
+/// Opens a closed account again.
+///
+/// # Errors
+/// [`Error::Conflict`] when it is open.
+pub async fn open_again(
+    connection: &mut AnyConnection,
+    managed: &ManagedAccount,
+) -> Result<(), Error> {
+    let opened = sqlx::query(
+        "update account set disabled_at = null where id = $1 and disabled_at is not null",
+    )
+    .bind(managed.account())
+    .execute(connection)
+    .await?;
+    changed(opened.rows_affected())
+}
+
+fn changed(rows: u64) -> Result<(), Error> {
+    match rows {
+        1 => Ok(()),
+        _ => Err(Error::Conflict("state")),
     }
 }
 
@@ -303,6 +370,7 @@ mod tests {
             ));
             let phone = new.phone.clone().unwrap();
             for given in [name.to_uppercase(), phone] {
+                let given = GivenName::new(&given);
                 let found = by_name_or_phone(&mut tx, &given).await.unwrap().unwrap();
                 assert_eq!(found.id, id);
             }

@@ -22,7 +22,7 @@ use crate::clock::{Clock, Timestamp};
 use crate::config::Config;
 use crate::db::Db;
 use crate::error::Error;
-use crate::form::{Form, Query, empty_as_none};
+use crate::form::{Form, empty_as_none};
 use crate::id::{AccountId, AreaId, CardId, GrantId};
 
 /// `POST /admin/areas`
@@ -49,7 +49,7 @@ pub struct AccountForm {
     area_id: AreaId,
 }
 
-/// `?name=` of the list of accounts.
+/// `POST /admin/accounts/search`
 #[derive(Deserialize)]
 pub struct Search {
     #[serde(default)]
@@ -165,11 +165,39 @@ pub async fn accounts_page(
     administrator: Has<Administrator>,
     view: View,
     State(db): State<Db>,
-    Query(search): Query<Search>,
+) -> Result<Response, Error> {
+    list(&administrator, &view, &db, String::new()).await
+}
+
+/// `POST /admin/accounts/search`: the same list. Names and phone numbers of people do not belong into
+/// addresses, which stay in the browser's history and in the log of a proxy.
+///
+/// # Errors
+/// When the database fails.
+pub async fn search_accounts(
+    administrator: Has<Administrator>,
+    view: View,
+    State(db): State<Db>,
+    Form(search): Form<Search>,
+) -> Result<Response, Error> {
+    let view = view.at("/admin/accounts");
+    list(&administrator, &view, &db, search.name).await
+}
+
+/// `GET /admin/accounts/search`: whoever opens the address of the search begins a new one.
+pub async fn begin_search(_administrator: Has<Administrator>) -> Redirect {
+    Redirect::to("/admin/accounts")
+}
+
+async fn list(
+    administrator: &Has<Administrator>,
+    view: &View,
+    db: &Db,
+    name: String,
 ) -> Result<Response, Error> {
     let mut connection = db.read().await?;
-    let (accounts, grants) = grants::managed(&mut connection, &administrator, &search.name).await?;
-    let areas = covered(&mut connection, &administrator, &view).await?;
+    let (accounts, grants) = grants::managed(&mut connection, administrator, &name).await?;
+    let areas = covered(&mut connection, administrator, view).await?;
     drop(connection);
     let name_of = |area: AreaId| {
         let found = areas.iter().find(|row| row.id == area);
@@ -201,7 +229,7 @@ pub async fn accounts_page(
         })
         .collect();
     view.page(&pages::Accounts {
-        name: search.name,
+        name,
         accounts,
         areas,
     })
@@ -357,7 +385,7 @@ pub async fn card(
     })
 }
 
-async fn note(
+pub(super) async fn note(
     transaction: &mut AnyConnection,
     by: AccountId,
     action: &'static str,

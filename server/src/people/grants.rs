@@ -177,6 +177,24 @@ pub async fn is_below(
     Ok(true)
 }
 
+/// Refuses to lay hands on an account that is one's own, where the owner's ways are open, or that is
+/// not below.
+///
+/// # Errors
+/// [`Error::Conflict`] for one's own, [`Error::Forbidden`] for one that is not below.
+pub async fn only_below(
+    connection: &mut AnyConnection,
+    managed: &ManagedAccount,
+) -> Result<(), Error> {
+    if managed.account == managed.administrator {
+        return Err(Error::Conflict("own-account"));
+    }
+    match is_below(connection, managed.administrator, managed.account).await? {
+        true => Ok(()),
+        false => Err(Error::Forbidden),
+    }
+}
+
 /// Whether the account has any role.
 ///
 /// # Errors

@@ -11,6 +11,7 @@ pub mod areas;
 pub mod cards;
 pub mod grants;
 pub mod limit;
+pub mod managed_routes;
 pub mod newcomer;
 pub mod password;
 pub mod routes;

@@ -7,6 +7,7 @@ use axum_extra::extract::cookie::{Cookie, CookieJar};
 use millet_web::pages::people as pages;
 use serde::Deserialize;
 
+use super::accounts::GivenName;
 use super::limit::{CameFrom, SignInLimit};
 use super::newcomer::Newcomer;
 use super::password::Passwords;
@@ -80,7 +81,8 @@ pub async fn sign_in(
             },
         )
     };
-    if let Err(Error::TooMany { retry_after_s }) = limit.check(&form.name, from) {
+    let name = GivenName::new(&form.name);
+    if let Err(Error::TooMany { retry_after_s }) = limit.check(&name, from) {
         let mut response = refused(StatusCode::TOO_MANY_REQUESTS, "sign-in-too-many")?;
         response
             .headers_mut()
@@ -89,7 +91,7 @@ pub async fn sign_in(
     }
     let found = {
         let mut connection = db.read().await?;
-        accounts::by_name_or_phone(&mut connection, &form.name).await?
+        accounts::by_name_or_phone(&mut connection, &name).await?
     };
     let stored = found.as_ref().and_then(|found| found.password_hash.clone());
     let fits = passwords.verify(&form.password, stored).await?;
@@ -178,7 +180,7 @@ pub async fn take_card(
     newcomer: Newcomer,
     Path(token): Path<String>,
 ) -> Result<Response, Error> {
-    limit.check(&token, from)?;
+    limit.check_card(&token, from)?;
     let token = Token::received(&token).ok_or(Error::CardRefused)?;
     let mut transaction = db.write().await?;
     let account = cards::take(&mut transaction, &token, clock.now()).await?;

@@ -18,7 +18,7 @@ use crate::error::Error;
 pub const LANGUAGE_COOKIE: &str = "millet_language";
 
 /// Words that a page can say after a form was done, each a key below `notice-`.
-const DONE: [&str; 8] = [
+const DONE: [&str; 10] = [
     "enrolled",
     "saved",
     "published",
@@ -27,6 +27,8 @@ const DONE: [&str; 8] = [
     "returned",
     "signed-out",
     "revoked",
+    "account-closed",
+    "account-opened",
 ];
 
 /// Leads to `path`, where the page says that `key` is done.
@@ -58,6 +60,13 @@ impl View {
     /// As [`View::page`].
     pub fn page_with<P: Page>(&self, status: StatusCode, page: &P) -> Result<Response, Error> {
         Ok((status, self.page(page)?).into_response())
+    }
+
+    /// Where the language switch leads to, of a page that answers a form.
+    #[must_use]
+    pub fn at(mut self, path: &str) -> Self {
+        path.clone_into(&mut self.frame.path);
+        self
     }
 
     /// Says `key` (below `notice-`) at the top of the page.

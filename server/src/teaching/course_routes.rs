@@ -13,15 +13,22 @@ use super::media;
 use crate::clock::Clock;
 use crate::completion;
 use crate::courses::proof::InCourse;
-use crate::courses::{Draft, cover, outline, publish, store};
+use crate::courses::{self, Draft, cover, outline, publish, store};
 use crate::db::Db;
 use crate::error::Error;
-use crate::form::{Form, empty_as_none};
+use crate::form::{Form, broken, empty_as_none};
 use crate::id::{AreaId, CourseId, LessonId, ModuleId};
 use crate::learning::enrolment;
 use crate::objects::{Key, Objects};
 use crate::people::view::{View, done};
 use crate::people::{Has, Role, Teacher, areas};
+
+/// What forms may promise.
+pub(super) const LONGEST: pages::Longest = pages::Longest {
+    title: courses::LONGEST_TITLE,
+    description: courses::LONGEST_DESCRIPTION,
+    body: courses::LONGEST_BODY,
+};
 
 /// `POST /teach/courses`
 #[derive(Deserialize)]
@@ -95,6 +102,7 @@ pub async fn teaching_page(
             .collect(),
         languages: languages(language.code()),
         new_course_id: CourseId::new().to_string(),
+        longest: LONGEST,
     })
 }
 
@@ -210,6 +218,7 @@ pub async fn editor(
         version: draft.version,
         publishable,
         changed,
+        longest: LONGEST,
     })
 }
 
@@ -291,24 +300,14 @@ pub async fn set_cover(
 }
 
 async fn picture(form: &mut Multipart) -> Result<Bytes, Error> {
-    while let Some(field) = form.next_field().await.map_err(broken)? {
+    let broken = broken(cover::MOST_BYTES as u64);
+    while let Some(field) = form.next_field().await.map_err(&broken)? {
         if field.name() == Some("cover") {
-            return field.bytes().await.map_err(broken);
+            return field.bytes().await.map_err(&broken);
         }
     }
     Err(Error::Invalid {
         field: "cover",
         reason: "required",
     })
-}
-
-/// A form that ended early, or grew past its limit.
-pub(super) fn broken(error: axum::extract::multipart::MultipartError) -> Error {
-    if error.status() == 413 {
-        Error::TooLarge {
-            limit_bytes: cover::MOST_BYTES as u64,
-        }
-    } else {
-        Error::Malformed(error.body_text())
-    }
 }

@@ -8,15 +8,14 @@ use axum::response::{IntoResponse as _, Redirect, Response};
 use millet_web::pages::{people as people_pages, teaching as pages};
 use serde::Deserialize;
 
-use super::course_routes::broken;
 use crate::clock::Clock;
 use crate::completion;
-use crate::config::Config;
+use crate::config::{Config, FORM_LIMIT_BYTES};
 use crate::courses::proof::InCourse;
 use crate::courses::store;
 use crate::db::Db;
 use crate::error::Error;
-use crate::form::{Form, empty_as_none};
+use crate::form::{Form, broken, empty_as_none};
 use crate::households::store as households;
 use crate::id::{AccountId, CardId, CohortId, CourseId};
 use crate::learning::roster::LineError;
@@ -34,10 +33,11 @@ struct ListForm {
 impl ListForm {
     async fn read(mut form: Multipart) -> Result<Self, Error> {
         let malformed = || Error::Malformed("cohort_id".into());
+        let broken = broken(FORM_LIMIT_BYTES as u64);
         let mut list = Self::default();
-        while let Some(field) = form.next_field().await.map_err(broken)? {
+        while let Some(field) = form.next_field().await.map_err(&broken)? {
             let name = field.name().unwrap_or_default().to_owned();
-            let bytes = field.bytes().await.map_err(broken)?;
+            let bytes = field.bytes().await.map_err(&broken)?;
             let text = std::str::from_utf8(&bytes).map_err(|_| Error::Invalid {
                 field: "file",
                 reason: "not-utf-8",
@@ -137,6 +137,7 @@ async fn page(
             .collect(),
         lines,
         new_cohort_id: CohortId::new().to_string(),
+        longest_name: cohorts::LONGEST_NAME,
     })
 }
 

@@ -9,7 +9,7 @@ use futures_util::StreamExt as _;
 use millet_web::pages::teaching as pages;
 use serde::Serialize;
 
-use super::course_routes::broken;
+use super::course_routes::LONGEST;
 use super::media;
 use super::outline_routes::lesson_path;
 use crate::clock::Clock;
@@ -18,6 +18,7 @@ use crate::courses::proof::InLesson;
 use crate::courses::{outline, store};
 use crate::db::Db;
 use crate::error::Error;
+use crate::form::broken;
 use crate::jobs;
 use crate::people::Teacher;
 use crate::people::view::{View, done};
@@ -65,6 +66,7 @@ pub async fn editor(
         body: lesson.body,
         media: media::page(&state, shown),
         upload_max_bytes: i64::try_from(config.upload_max_bytes).unwrap_or(i64::MAX),
+        longest: LONGEST,
     })
 }
 
@@ -133,7 +135,9 @@ pub async fn take_file(
 ) -> Result<Response, Error> {
     proof.takes_file()?;
     let place = lesson_path(proof.course().course(), proof.lesson());
-    let Some(field) = form.next_field().await.map_err(broken)? else {
+    let most = config.upload_max_bytes;
+    let broken = broken(most);
+    let Some(field) = form.next_field().await.map_err(&broken)? else {
         return Err(no_file());
     };
     let name = field.file_name().unwrap_or_default().to_owned();
@@ -143,12 +147,11 @@ pub async fn take_file(
     }
     // A form does not say how long its file is, so the file is gathered on disk first.
     let file = tempfile::NamedTempFile::new_in(&config.data)?;
-    let most = config.upload_max_bytes;
     let mut writer = tokio::io::BufWriter::new(tokio::fs::File::from_std(file.reopen()?));
     let mut length = 0_u64;
     let mut field = Box::pin(field);
     while let Some(bytes) = field.next().await {
-        let bytes = bytes.map_err(broken)?;
+        let bytes = bytes.map_err(&broken)?;
         length += bytes.len() as u64;
         if length > most {
             return Err(Error::TooLarge { limit_bytes: most });

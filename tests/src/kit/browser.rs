@@ -34,6 +34,11 @@ impl Browser {
         Self::with(&[]).await
     }
 
+    /// The same for somebody who reads light letters on a dark ground.
+    pub async fn in_the_dark() -> Self {
+        Self::with(&["--blink-settings=preferredColorScheme=0"]).await
+    }
+
     /// The same with a made-up camera and microphone, that no question asks for.
     pub async fn with_camera() -> Self {
         let devices = [

@@ -27,10 +27,10 @@ pub struct Area {
     pub depth: i64,
 }
 
-/// `GET /admin/accounts`
+/// `GET /admin/accounts`, `POST /admin/accounts/search`
 #[derive(Clone, Debug, Serialize)]
 pub struct Accounts {
-    /// What was searched for.
+    /// What was searched for; empty for the newest.
     pub name: String,
     /// Accounts of the administrator's areas.
     pub accounts: Vec<AccountLine>,
@@ -47,7 +47,7 @@ pub struct AccountLine {
     pub name: String,
     /// Sign-in name.
     pub sign_in_name: String,
-    /// Whether it may sign in.
+    /// Whether it is closed.
     pub disabled: bool,
     /// Id of the card that its form prints.
     pub card_id: String,
@@ -66,7 +66,19 @@ pub struct GrantLine {
     pub area: String,
 }
 
+/// A new password, shown once to whoever hands it over.
+#[derive(Clone, Debug, Serialize)]
+pub struct NewPassword {
+    /// Whose.
+    pub name: String,
+    /// Name to sign in with.
+    pub sign_in_name: String,
+    /// The password.
+    pub password: String,
+}
+
 pages! {
     Areas => "admin_areas";
     Accounts => "admin_accounts";
+    NewPassword => "new_password";
 }

@@ -194,6 +194,8 @@ pub struct Schedule {
     pub form: ScheduleForm,
     /// Whether the course must be published for a class to count.
     pub unpublished: bool,
+    /// Longest title, in characters.
+    pub longest_title: usize,
 }
 
 /// A class as its teacher sees it.

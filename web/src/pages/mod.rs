@@ -45,6 +45,8 @@
 //! | `POST /support/measures/{measure_id}/return` | `reason` |
 //! | `POST /admin/areas` | `parent_id`, `code`, `level`, `name_zh`, `name_en` |
 //! | `POST /admin/accounts` | `name`, `sign_in_name`, `phone`, `password`, `area_id` |
+//! | `POST /admin/accounts/{account_id}` | `action`: `password`, `close`, `open` |
+//! | `POST /admin/accounts/search` | `name` |
 //! | `POST /admin/grants` | `account_id`, `role`, `area_id` |
 //! | `POST /admin/accounts/{account_id}/cards` | `card_id`, `single_use` |
 //! | `POST /admin/grants/{grant_id}/revoke` | |

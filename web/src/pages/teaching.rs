@@ -15,6 +15,19 @@ pub struct Teaching {
     pub languages: Vec<Choice>,
     /// Id of the course that the form makes.
     pub new_course_id: String,
+    /// What the server takes.
+    pub longest: Longest,
+}
+
+/// Longest texts of a course's forms, in characters.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Longest {
+    /// Of a title.
+    pub title: usize,
+    /// Of a description.
+    pub description: usize,
+    /// Of a lesson's text.
+    pub body: usize,
 }
 
 /// One choice of a list.
@@ -74,6 +87,8 @@ pub struct CourseEditor {
     pub publishable: bool,
     /// Whether the draft differs from the published version.
     pub changed: bool,
+    /// What the server takes.
+    pub longest: Longest,
 }
 
 /// A module of the editor.
@@ -121,6 +136,8 @@ pub struct LessonEditor {
     pub media: Media,
     /// Largest upload.
     pub upload_max_bytes: i64,
+    /// What the server takes.
+    pub longest: Longest,
 }
 
 /// State of a lesson's media.
@@ -175,6 +192,8 @@ pub struct Learners {
     pub lines: String,
     /// Id of the cohort that the form adds.
     pub new_cohort_id: String,
+    /// Longest name of a cohort, in characters.
+    pub longest_name: usize,
 }
 
 /// A learner of a course.

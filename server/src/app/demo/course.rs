@@ -14,7 +14,8 @@ use crate::error::Error;
 use crate::id::CourseId;
 use crate::jobs::{self, Status};
 use crate::learning::enrolment::Source;
-use crate::people::{Teacher, accounts};
+use crate::people::Teacher;
+use crate::people::accounts::{self, GivenName};
 use crate::uploads::enqueue_file;
 use crate::uploads::receive::Receiver;
 
@@ -93,7 +94,8 @@ pub(super) async fn prepare(app: &App) -> Result<(), Error> {
         }
         // Half of the households have begun; the others still may.
         for (sign_in_name, _) in LEARNERS.iter().step_by(2) {
-            let found = accounts::by_name_or_phone(&mut transaction, sign_in_name).await?;
+            let name = GivenName::new(sign_in_name);
+            let found = accounts::by_name_or_phone(&mut transaction, &name).await?;
             let Some(learner) = found else { continue };
             let (source, by) = (Source::Plan, course.account());
             let id = course.course();
@@ -106,7 +108,7 @@ pub(super) async fn prepare(app: &App) -> Result<(), Error> {
 
 async fn find(app: &App) -> Result<InCourse<Teacher>, Error> {
     let mut connection = app.db.read().await?;
-    let teacher = accounts::by_name_or_phone(&mut connection, "teacher")
+    let teacher = accounts::by_name_or_phone(&mut connection, &GivenName::new("teacher"))
         .await?
         .ok_or(Error::NotFound)?;
     let taught = store::taught_by(&mut connection, teacher.id).await?;
