@@ -194,7 +194,7 @@ impl Sound {
 
     fn push(&mut self, samples: &[f32]) -> Result<(), Error> {
         let mut mixed = Cow::Borrowed(samples);
-        if self.voices.are_heard() && self.voices.mix(mixed.to_mut()) {
+        if self.voices.pass(samples.len()) && self.voices.mix(mixed.to_mut()) {
             self.signs.heard().mark(self.position / PER_MS);
         }
         for track in &mut self.tracks {
