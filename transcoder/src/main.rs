@@ -18,6 +18,9 @@ use millet_transcoder::{
 #[derive(Parser)]
 #[command(version)]
 struct Cli {
+    /// End when the process that started this one does
+    #[arg(long, global = true)]
+    with_parent: bool,
     #[command(subcommand)]
     command: Command,
 }
@@ -117,7 +120,13 @@ that moment. VMAF (v0.6.1, the shorter side at 720) is of the same pictures, whe
 program that MILLET_VMAF_FFMPEG names has libvmaf. On a terminal it prints a table, elsewhere JSON.";
 
 fn main() -> ProcessCode {
-    let code = match Cli::parse().command {
+    let cli = Cli::parse();
+    if cli.with_parent
+        && let Err(error) = sandbox::die_with_parent()
+    {
+        return ProcessCode::from(complain(&error).0);
+    }
+    let code = match cli.command {
         Command::Prepare {
             input,
             outdir,

@@ -1,10 +1,12 @@
 //! Takes away what a prepared run does not need, before a hostile file is opened.
 //!
-//! Order matters: the parent's death, then limits, then files, then system calls. What the kernel
+//! Order matters: limits, then files, then system calls. What the kernel
 //! does not offer is said on standard error and left out; the rest still holds.
 #![allow(unsafe_code, reason = "prctl has no safe wrapper in std")]
 
 use std::collections::BTreeMap;
+use std::fs::{File, Metadata};
+use std::os::fd::{AsFd as _, BorrowedFd};
 use std::path::Path;
 
 use landlock::{
@@ -120,7 +122,6 @@ pub enum Reach<'a> {
 /// # Errors
 /// When a limit that the kernel does offer cannot be set.
 pub fn enter(reach: Reach<'_>) -> Result<(), Error> {
-    die_with_parent()?;
     limit(reach)?;
     limit_time(reach)?;
     raw::quiet();
@@ -152,8 +153,11 @@ pub(crate) fn let_others_first() {
     }
 }
 
-/// Kills this process when its parent dies, also when that happened a moment ago.
-fn die_with_parent() -> Result<(), Error> {
+/// Kills this process when its parent dies, also when that happened a moment ago. To be called first of all.
+///
+/// # Errors
+/// When the parent is gone already, or the system refuses.
+pub fn die_with_parent() -> Result<(), Error> {
     let parent = std::os::unix::process::parent_id();
     // SAFETY: sets a flag of this process; the arguments are plain numbers.
     let set = unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) };
@@ -167,6 +171,7 @@ fn die_with_parent() -> Result<(), Error> {
 }
 
 fn limit(reach: Reach<'_>) -> Result<(), Error> {
+    let written = written();
     let (memory, file_bytes, open_files) = match reach {
         Reach::Files { .. } => (
             limits::ADDRESS_SPACE,
@@ -178,8 +183,14 @@ fn limit(reach: Reach<'_>) -> Result<(), Error> {
             limits::REPORT_BYTES,
             limits::OPEN_FILES,
         ),
-        Reach::Pipes => (limits::LIVE_ADDRESS_SPACE, 0, limits::LIVE_OPEN_FILES),
+        Reach::Pipes => (
+            limits::LIVE_ADDRESS_SPACE,
+            written.map_or(0, |_| limits::FILE_BYTES),
+            limits::LIVE_OPEN_FILES,
+        ),
     };
+    // What is appended to a file counts from where the file begins.
+    let file_bytes = file_bytes + written.unwrap_or(0);
     for (resource, most) in [
         (Resource::AS, memory),
         (Resource::FSIZE, file_bytes),
@@ -191,6 +202,17 @@ fn limit(reach: Reach<'_>) -> Result<(), Error> {
         resource.set(most, most)?;
     }
     Ok(())
+}
+
+/// The bytes that are there already where standard output or standard error goes into a file.
+fn written() -> Option<u64> {
+    let said = [std::io::stdout().as_fd(), std::io::stderr().as_fd()].map(about);
+    let files = said.into_iter().flatten().filter(Metadata::is_file);
+    files.map(|file| file.len()).max()
+}
+
+fn about(open: BorrowedFd<'_>) -> Option<Metadata> {
+    File::from(open.try_clone_to_owned().ok()?).metadata().ok()
 }
 
 /// Bounds processor time; who started us may have set less. At the soft limit it ends with a
