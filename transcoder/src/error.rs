@@ -29,17 +29,6 @@ pub enum Error {
     Fault(String),
 }
 
-impl Error {
-    /// A file that was named cannot be opened.
-    #[must_use]
-    pub fn bad_path(path: &str, error: &std::io::Error) -> Self {
-        bad(
-            BadInput::NotMedia,
-            format!("{path} cannot be opened: {error}."),
-        )
-    }
-}
-
 /// Names what libav was doing when it failed.
 pub(crate) fn libav(what: &'static str) -> impl Fn(ffmpeg_next::Error) -> Error {
     move |error| Error::Libav { what, error }

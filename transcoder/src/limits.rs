@@ -24,7 +24,7 @@ pub const CPU_LAST_WORDS_S: u64 = 5;
 pub const ADDRESS_SPACE: u64 = 6 << 30;
 /// Largest file written, bytes.
 pub const FILE_BYTES: u64 = 8 << 30;
-/// Largest file written by who only looks: what goes to standard output, and one drawing.
+/// Largest file written by who only looks: what goes to standard output.
 pub const REPORT_BYTES: u64 = 1 << 20;
 /// Open files.
 pub const OPEN_FILES: u64 = 128;

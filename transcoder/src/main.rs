@@ -1,23 +1,26 @@
 //! `millet-transcoder`: prepares one recording, or carries one class, and ends.
 
-use std::io::{IsTerminal as _, Write as _};
+use std::io::{ErrorKind, IsTerminal as _, Write as _};
 use std::num::NonZero;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode as ProcessCode;
 
 use clap::{Parser, Subcommand};
-use millet_manifest::{ExitCode, Progress};
+use millet_manifest::{BadInput, ExitCode, Progress};
 use millet_transcoder::sandbox::Reach;
 use millet_transcoder::{
-    Asked, Effort, Error, Judges, Reference, Report, Wishes, compare, live, plot, prepare,
-    prepare_part, probe, sandbox,
+    Asked, Comparison, Effort, Error, Judges, Reference, Report, Wishes, compare, compare_apart,
+    live, plot, prepare, prepare_part, probe, sandbox,
 };
 
 /// Brings recordings and classes onto weak links
 #[derive(Parser)]
 #[command(version)]
 struct Cli {
+    /// End when the process that started this one does
+    #[arg(long, global = true)]
+    with_parent: bool,
     #[command(subcommand)]
     command: Command,
 }
@@ -117,7 +120,13 @@ that moment. VMAF (v0.6.1, the shorter side at 720) is of the same pictures, whe
 program that MILLET_VMAF_FFMPEG names has libvmaf. On a terminal it prints a table, elsewhere JSON.";
 
 fn main() -> ProcessCode {
-    let code = match Cli::parse().command {
+    let cli = Cli::parse();
+    if cli.with_parent
+        && let Err(error) = sandbox::die_with_parent()
+    {
+        return ProcessCode::from(complain(&error).0);
+    }
+    let code = match cli.command {
         Command::Prepare {
             input,
             outdir,
@@ -155,8 +164,11 @@ fn main() -> ProcessCode {
             b,
             reference,
             plot,
-        } => compare_two(&a, &b, reference.as_deref(), plot.as_deref())
-            .map_or_else(|error| complain(&error), |()| ExitCode::DONE),
+        } => match (reference.as_deref(), plot.as_deref()) {
+            (Some(reference), Some(plot)) => draw_two(&a, &b, reference, plot),
+            (reference, _) => compare_two(&a, &b, reference).map(|()| ExitCode::DONE),
+        }
+        .unwrap_or_else(|error| complain(&error)),
         Command::Live { start_ms, patient } => {
             let done = sandbox::enter(Reach::Pipes).and_then(|()| live(start_ms, patient));
             done.map_or_else(|error| complain(&error), |()| ExitCode::DONE)
@@ -239,34 +251,62 @@ fn probe_one(input: &Path) -> ExitCode {
     said.map_or_else(|error| complain(&error), |()| ExitCode::DONE)
 }
 
-fn compare_two(
-    a: &Path,
-    b: &Path,
-    reference: Option<&Path>,
-    drawing: Option<&Path>,
-) -> Result<(), Error> {
-    // Opened before anything hostile is read; afterwards nothing can be.
-    let mut drawing = drawing.map(std::fs::File::create).transpose()?;
+fn compare_two(a: &Path, b: &Path, reference: Option<&Path>) -> Result<(), Error> {
     let inputs: Vec<&Path> = [a, b].into_iter().chain(reference).collect();
-    for input in &inputs {
-        std::fs::metadata(input)
-            .map_err(|error| Error::bad_path(&input.display().to_string(), &error))?;
-    }
+    inputs.iter().copied().try_for_each(there)?;
     // Other programs can only start now. They never see a file, only pictures.
     let reference = reference.map(|path| Reference {
         path,
         judges: Judges::start(),
     });
     sandbox::enter(Reach::Inputs(&inputs))?;
-    let comparison = compare(a, b, reference)?;
-    if let (Some(file), Some(svg)) = (&mut drawing, plot(&comparison)) {
-        file.write_all(svg.as_bytes())?;
-    }
+    show(&compare(a, b, reference)?)
+}
+
+/// Another process compares: who has read hostile files can write none.
+fn draw_two(a: &Path, b: &Path, reference: &Path, drawing: &Path) -> Result<ExitCode, Error> {
+    [a, b, reference].into_iter().try_for_each(there)?;
+    can_be_written(drawing)?;
+    let comparison = match compare_apart(a, b, reference)? {
+        Ok(comparison) => comparison,
+        // It has said why.
+        Err(code) => return Ok(code),
+    };
+    show(&comparison)?;
+    let svg = plot(&comparison).ok_or_else(|| Error::Bad {
+        reason: BadInput::NoStreams,
+        sentence: "There is nothing to draw: not both files hold pictures.".into(),
+    })?;
+    std::fs::write(drawing, svg).map_err(|error| unwritten(drawing, &error))?;
+    Ok(ExitCode::DONE)
+}
+
+/// Looks where a drawing is to go, and changes nothing there.
+fn can_be_written(drawing: &Path) -> Result<(), Error> {
+    let folder = match drawing.parent() {
+        Some(folder) if folder != Path::new("") => folder,
+        _ => Path::new("."),
+    };
+    let why_not = match std::fs::metadata(folder) {
+        Ok(folder) if !folder.is_dir() => ErrorKind::NotADirectory.into(),
+        Ok(_) if drawing.is_dir() => ErrorKind::IsADirectory.into(),
+        Ok(_) => return Ok(()),
+        Err(error) => error,
+    };
+    Err(unwritten(drawing, &why_not))
+}
+
+fn unwritten(drawing: &Path, error: &std::io::Error) -> Error {
+    Error::Fault(format!("{} cannot be written: {error}", drawing.display()))
+}
+
+/// As a table for people, else as JSON.
+fn show(comparison: &Comparison) -> Result<(), Error> {
     let mut out = std::io::stdout();
     if out.is_terminal() {
         write!(out, "{}", comparison.table())?;
     } else {
-        let json = serde_json::to_string_pretty(&comparison)
+        let json = serde_json::to_string_pretty(comparison)
             .map_err(|error| Error::Fault(error.to_string()))?;
         writeln!(out, "{json}")?;
     }

@@ -63,6 +63,7 @@ impl Tool<'_> {
                     .flat_map(|ms| ["--until-ms".into(), ms.into()]),
             );
         }
+        options.push("--with-parent".into());
         options
     }
 }
@@ -271,7 +272,7 @@ mod tests {
     #[tokio::test]
     async fn progress_is_reported_and_done_means_exit_zero_and_the_line() {
         let (result, step) = run(r#"
-            test "$*" = "prepare in out --h264-only" || exit 1
+            test "$*" = "prepare in out --h264-only --with-parent" || exit 1
             echo '{"type":"progress","stage":"encode","permille":500,"left_ms":7}'
             echo '{"type":"done","duration_ms":1,"bytes":1}'"#)
         .await;

@@ -1,5 +1,6 @@
 //! Two renditions side by side: what they cost and how near they come to the recording.
 
+mod apart;
 mod plot;
 mod show;
 mod table;
@@ -9,7 +10,7 @@ mod weigh;
 use std::path::Path;
 
 use millet_manifest::BadInput;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, bad};
 use crate::normalise::{Fit, Normaliser};
@@ -18,6 +19,7 @@ use crate::source::Source;
 use show::Shower;
 use vmaf::Judge;
 
+pub use apart::compare_apart;
 pub use plot::plot;
 pub use vmaf::Judges;
 pub(crate) use weigh::peak;
@@ -26,7 +28,7 @@ pub(crate) use weigh::peak;
 const MOST_LINES: u32 = 720;
 
 /// One file's cost and quality.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Weighed {
     /// As it was named.
     pub file: String,
@@ -47,7 +49,7 @@ pub struct Weighed {
 }
 
 /// Quality beside the reference, at its size and at its frame rate.
-#[derive(Clone, Copy, Debug, Serialize)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub struct Quality {
     /// Structural similarity, 0 to 1.
     pub ssim: f64,
@@ -74,7 +76,7 @@ impl From<Score> for Quality {
 }
 
 /// Both files and how they stand to each other.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Comparison {
     /// The first file.
     pub a: Weighed,

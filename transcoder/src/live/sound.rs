@@ -10,6 +10,7 @@ use millet_manifest::Kind;
 use millet_manifest::live::{LiveRendition, Output};
 
 use super::adts;
+use super::align::{self, Align};
 use super::decode::SoundDecoder;
 use super::events;
 use super::grid::{PART, Place, floor};
@@ -23,7 +24,8 @@ use crate::resample::{RATE, Resampler};
 use crate::sound;
 
 const PER_MS: i64 = RATE as i64 / 1000;
-/// Times that differ by less than this from where the sound stands are jitter, milliseconds.
+/// Times that differ by more than this from where the sound goes on tell of a hole or of sound that comes twice,
+/// milliseconds; what differs less is jitter, or corrected slowly.
 const JITTER_MS: i64 = 80;
 /// Longest silence that is made up at once, milliseconds.
 const MOST_SILENCE_MS: i64 = 5_000;
@@ -36,6 +38,9 @@ pub(crate) struct Sound {
     resampler: Resampler,
     /// Where the next sample stands on the timeline, counted in samples.
     position: i64,
+    /// Sound goes on: its next frame follows the one before. Otherwise it begins exactly where its time says.
+    goes_on: bool,
+    align: Align,
     tracks: [Encoding; 2],
     voices: Voices,
     signs: Arc<Signs>,
@@ -47,6 +52,8 @@ impl Sound {
             decoder: None,
             resampler: Resampler::default(),
             position: start_ms * PER_MS,
+            goes_on: false,
+            align: Align::default(),
             tracks: [
                 Encoding::open(OPUS, start_ms, sink.clone())?,
                 Encoding::open(AAC, start_ms, sink.clone())?,
@@ -72,6 +79,7 @@ impl Sound {
     /// Sound that follows is coded like this.
     pub(crate) fn configure(&mut self, parameters: codec::Parameters) -> Result<(), Error> {
         self.decoder = Some(SoundDecoder::open(parameters)?);
+        self.goes_on = false;
         Ok(())
     }
 
@@ -99,16 +107,23 @@ impl Sound {
             self.signs.damage();
             return Ok(());
         };
-        let ahead = at_ms.saturating_mul(PER_MS) - self.position;
-        if ahead > JITTER_MS * PER_MS {
+        let ahead = at_ms.saturating_mul(PER_MS).saturating_sub(self.position);
+        let tolerated = if self.goes_on { JITTER_MS * PER_MS } else { 0 };
+        if ahead > tolerated {
             self.bridge(at_ms)?;
-        } else if ahead < -JITTER_MS * PER_MS {
+            self.align.placed();
+        } else if ahead < -tolerated {
             let late = usize::try_from(-ahead).unwrap_or(usize::MAX);
             samples.drain(..late.min(samples.len()));
+            self.align.placed();
+        } else {
+            let length = self.align.length(samples.len(), ahead);
+            samples = align::stretch(&samples, length);
         }
         if samples.is_empty() {
             return Ok(());
         }
+        self.goes_on = true;
         self.push(&samples)?;
         self.signs.heard().mark(at_ms);
         Ok(())
@@ -154,6 +169,7 @@ impl Sound {
         if self.part_start() + PART > over_ms {
             return Ok(());
         }
+        self.goes_on = false;
         self.finish_part()?;
         self.keep_company(over_ms)
     }
@@ -194,7 +210,7 @@ impl Sound {
 
     fn push(&mut self, samples: &[f32]) -> Result<(), Error> {
         let mut mixed = Cow::Borrowed(samples);
-        if self.voices.are_heard() && self.voices.mix(mixed.to_mut()) {
+        if self.voices.pass(samples.len()) && self.voices.mix(mixed.to_mut()) {
             self.signs.heard().mark(self.position / PER_MS);
         }
         for track in &mut self.tracks {

@@ -89,10 +89,69 @@ fn without_a_reference_only_cost_is_compared() {
 fn what_is_no_media_is_refused_in_one_sentence() {
     let bench = Bench::with("notes.mp4", b"no film");
     let file = bench.input.to_str().unwrap();
-    for second in [file, "/nowhere/a.mp4"] {
-        let run = compare(&[file, second]);
-        assert_eq!(run.status.code(), Some(2));
+    let run = compare(&[file, file]);
+    assert_eq!(run.status.code(), Some(2));
+    let said = String::from_utf8(run.stderr).unwrap();
+    assert!(said.ends_with(".\n") && said.lines().count() == 1, "{said}");
+}
+
+/// As for every other command: a path that is wrong says nothing of a recording.
+#[test]
+fn a_path_that_is_wrong_is_no_bad_recording() {
+    let bench = Bench::made("a.mp4", &format!("{PICTURES} -c:v libx264"));
+    let file = bench.input.to_str().unwrap();
+    let missing = "/nowhere/a.mp4";
+    for arguments in [
+        [file, missing].as_slice(),
+        &[missing, file],
+        &[file, file, "--reference", missing],
+        &[file, file, "--reference", missing, "--plot", "plot.svg"],
+        &[
+            file,
+            file,
+            "--reference",
+            file,
+            "--plot",
+            "/nowhere/plot.svg",
+        ],
+    ] {
+        let run = compare(arguments);
+        assert_eq!(run.status.code(), Some(1), "{arguments:?}");
         let said = String::from_utf8(run.stderr).unwrap();
-        assert!(said.ends_with(".\n") && said.lines().count() == 1, "{said}");
+        assert!(
+            said.contains("/nowhere/") && said.lines().count() == 1,
+            "{said}"
+        );
     }
+}
+
+#[test]
+fn a_drawing_stays_as_it_was_until_there_is_another() {
+    let bench = Bench::made("a.mp4", &format!("{PICTURES} -c:v libx264"));
+    let film = bench.input.to_str().unwrap();
+    let beside = |name: &str| bench.folder.path().join(name);
+    let (sound, notes) = (beside("sound.m4a"), beside("notes.mp4"));
+    crate::kit::ffmpeg("-f lavfi -i sine=duration=4 -c:a aac", &sound);
+    std::fs::write(&notes, "no film").unwrap();
+    let (old, new) = (beside("old.svg"), beside("new.svg"));
+    std::fs::write(&old, "a drawing").unwrap();
+    for (second, code, why) in [
+        (sound.to_str().unwrap(), 2, "nothing to draw"),
+        (notes.to_str().unwrap(), 2, "."),
+        ("/nowhere/a.mp4", 1, "cannot be opened"),
+    ] {
+        for drawing in [&old, &new] {
+            let drawing = drawing.to_str().unwrap();
+            let run = compare(&[film, second, "--reference", film, "--plot", drawing]);
+            let said = String::from_utf8(run.stderr).unwrap();
+            assert_eq!(run.status.code(), Some(code), "{said}");
+            assert!(said.contains(why) && said.lines().count() == 1, "{said}");
+        }
+        assert_eq!(std::fs::read_to_string(&old).unwrap(), "a drawing");
+        assert!(!new.exists());
+    }
+    let drawing = old.to_str().unwrap();
+    let run = compare(&[film, film, "--reference", film, "--plot", drawing]);
+    assert!(run.status.success());
+    assert!(std::fs::read_to_string(&old).unwrap().starts_with("<svg"));
 }

@@ -3,6 +3,7 @@
 use std::ffi::OsStr;
 use std::io::ErrorKind;
 use std::net::{TcpListener, TcpStream, UdpSocket};
+use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -10,11 +11,14 @@ use std::process::{Command, Output};
 use millet_manifest::{BadInput, Progress};
 use millet_transcoder::sandbox::{self, Reach};
 
+use crate::escape_calls::Calls;
 use crate::kit::{Bench, transcoder};
 
 /// Names what the process that is started for one attempt should try, and where it may work.
 const ATTEMPT: &str = "MILLET_ESCAPE";
 const FOLDER: &str = "MILLET_ESCAPE_FOLDER";
+/// Set where that process is to have only pipes.
+const PIPES: &str = "MILLET_ESCAPE_PIPES";
 
 /// What is tried, and whether it was refused as it must be.
 fn attempt(what: &str, folder: &Path) -> bool {
@@ -51,12 +55,28 @@ fn attempt(what: &str, folder: &Path) -> bool {
         "loop without end" => loop {
             std::hint::spin_loop();
         },
-        "write inside" => std::fs::write(folder.join("out/file"), "x").is_ok(),
+        "work inside" => work(&folder.join("out")).is_ok(),
+        "give up" => std::process::abort(),
         "make a thread" => std::thread::spawn(|| 7)
             .join()
             .is_ok_and(|seven| seven == 7),
         other => panic!("{other} is no attempt"),
     }
+}
+
+/// All that is done in an output folder.
+fn work(out: &Path) -> std::io::Result<()> {
+    std::fs::create_dir_all(out.join("work/deep"))?;
+    std::fs::write(out.join("work/part"), "x")?;
+    std::fs::rename(out.join("work/part"), out.join("work/whole"))?;
+    let whole = std::fs::File::options()
+        .write(true)
+        .open(out.join("work/whole"))?;
+    whole.set_len(0)?;
+    whole.sync_all()?;
+    std::fs::read(out.join("work/whole"))?;
+    std::fs::write(out.join("file"), "x")?;
+    std::fs::remove_dir_all(out.join("work"))
 }
 
 /// Does nothing but in the processes that the other tests start.
@@ -68,13 +88,21 @@ fn inside() {
     let folder = PathBuf::from(folder);
     let (input, output) = (folder.join("input"), folder.join("out"));
     let given = folder.join("given");
-    sandbox::enter(Reach::Files {
-        input: &input,
-        output: &output,
-        given: given.exists().then_some(given.as_path()),
-    })
-    .unwrap();
-    assert!(attempt(&what, &folder), "{what}");
+    let only_pipes = std::env::var_os(PIPES).is_some();
+    let mut calls = Calls::about(&folder);
+    let reach = match only_pipes {
+        true => Reach::Pipes,
+        false => Reach::Files {
+            input: &input,
+            output: &output,
+            given: given.exists().then_some(given.as_path()),
+        },
+    };
+    sandbox::enter(reach).unwrap();
+    match what.as_str() {
+        "every call" => assert_eq!(calls.not_refused(only_pipes), Vec::<&str>::new()),
+        what => assert!(attempt(what, &folder), "{what}"),
+    }
 }
 
 /// Runs one attempt in a process of its own, behind the words of another command.
@@ -90,9 +118,32 @@ fn start(before: &[&str], what: &str, folder: &Path) -> Output {
         .unwrap()
 }
 
+/// A folder as one attempt needs it.
+fn folder() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    for inside in ["out", "given"] {
+        std::fs::create_dir(folder.path().join(inside)).unwrap();
+    }
+    for file in ["input", "beside", "given/file"] {
+        std::fs::write(folder.path().join(file), "as it was").unwrap();
+    }
+    folder
+}
+
+/// Nothing was done to any file that is not the process's own.
+fn is_as_it_was(folder: &Path, what: &str) {
+    for file in ["input", "beside", "given/file"] {
+        let text = std::fs::read_to_string(folder.join(file)).unwrap();
+        assert_eq!(text, "as it was", "{what}");
+        let about = std::fs::metadata(folder.join(file)).unwrap();
+        assert_ne!(about.permissions().mode() & 0o777, 0, "{what}");
+    }
+}
+
 #[test]
 fn nothing_gets_out_and_work_goes_on_inside() {
     for what in [
+        "every call",
         "connect",
         "listen",
         "datagram",
@@ -104,32 +155,39 @@ fn nothing_gets_out_and_work_goes_on_inside() {
         "read what is given",
         "write where others give",
         "allocate without end",
-        "write inside",
+        "work inside",
         "make a thread",
     ] {
-        let folder = tempfile::tempdir().unwrap();
-        for inside in ["out", "given"] {
-            std::fs::create_dir(folder.path().join(inside)).unwrap();
-        }
-        for file in ["input", "beside", "given/file"] {
-            std::fs::write(folder.path().join(file), "as it was").unwrap();
-        }
+        let folder = folder();
         let run = start(&[], what, folder.path());
         let said = String::from_utf8_lossy(&run.stderr);
         assert!(run.status.success(), "{what}: {said}");
-        for file in ["input", "beside", "given/file"] {
-            let text = std::fs::read_to_string(folder.path().join(file)).unwrap();
-            assert_eq!(text, "as it was", "{what}");
-        }
+        is_as_it_was(folder.path(), what);
     }
+}
+
+/// The filter alone holds here, also where the kernel has no Landlock.
+#[test]
+fn a_process_that_has_only_pipes_reaches_no_file() {
+    let folder = folder();
+    let run = start(&["env", &format!("{PIPES}=1")], "every call", folder.path());
+    let said = String::from_utf8_lossy(&run.stderr);
+    assert!(run.status.success(), "{said}");
+    is_as_it_was(folder.path(), "every call");
+    let made = std::fs::read_dir(folder.path().join("out")).unwrap();
+    assert_eq!(made.count(), 0);
+}
+
+#[test]
+fn who_gives_up_can_end_itself() {
+    let run = start(&[], "give up", folder().path());
+    assert_eq!(run.status.signal(), Some(libc::SIGABRT), "{:?}", run.status);
 }
 
 /// At the soft limit of processor time, here one second, it says why; the hard one needs no consent.
 #[test]
 fn a_loop_without_end_is_ended() {
-    let folder = tempfile::tempdir().unwrap();
-    std::fs::create_dir(folder.path().join("out")).unwrap();
-    std::fs::write(folder.path().join("input"), "a loop").unwrap();
+    let folder = folder();
     let sentence = "This file needs more than 1 second of processor time, which no recording does.";
 
     let told = start(

@@ -272,3 +272,74 @@ fn nothing_at_all_is_a_run_too() {
     let ran = run(4_000, &with_clock(4_000, &[])).checked();
     assert!(ran.chunks.is_empty());
 }
+
+/// Seconds of sound alone in which a tone begins at `tone_ms`.
+fn a_tone_at(seconds: u32, tone_ms: i64) -> Vec<Sent> {
+    let from = tone_ms as f64 / 1_000.0;
+    let tone = format!("aevalsrc=gte(t\\,{from})*sin(3000*t)/2:s=48000:d={seconds}");
+    frames_of(&Bench::made(
+        "a.mp4",
+        &format!("-f lavfi -i {tone} {BROWSER_OPUS}"),
+    ))
+}
+
+/// Stamps sound later than it comes, by as much as it is told for each packet.
+fn put_off(sent: &mut [Sent], by_ms: impl Fn(i64) -> i64) {
+    let mut packets = 0;
+    for (_, input) in sent {
+        if let Input::AudioFrame(frame) = input {
+            frame.timestamp_us += by_ms(packets) * 1_000;
+            packets += 1;
+        }
+    }
+}
+
+/// When the tone is first heard.
+fn heard_ms(ran: &Ran) -> i64 {
+    let folder = tempfile::tempdir().unwrap();
+    let loud = loudness(&ran.joined("opus16", folder.path()));
+    loud.iter().position(|value| *value > 0.1).unwrap() as i64 * 10
+}
+
+/// What is seen and what is heard at the same moment stay together.
+#[test]
+fn sound_that_is_late_by_less_than_a_tenth_of_a_second_stands_where_it_belongs() {
+    let pictures = "-f lavfi -i testsrc2=size=640x360:rate=15:duration=3";
+    let pictures = format!("{pictures} {BROWSER_H264}");
+    let mut sound = a_tone_at(3, 2_000);
+    put_off(&mut sound, |_| 70);
+    // The first picture begins the class.
+    let mut sent = frames_of(&Bench::made("a.mp4", &pictures));
+    sent.extend(sound);
+    sent.sort_by_key(|(at_ms, _)| *at_ms);
+    let at_ms = heard_ms(&run(0, &with_clock(0, &sent)).checked());
+    assert!((2_055..=2_085).contains(&at_ms), "{at_ms}");
+}
+
+#[test]
+fn sound_that_falls_behind_in_a_class_is_brought_back_slowly() {
+    for late_ms in [70, -70] {
+        let mut sent = a_tone_at(32, 30_000);
+        put_off(&mut sent, |n| if n < 100 { 0 } else { late_ms });
+        let ran = run(0, &with_clock(0, &sent)).checked();
+        let at_ms = heard_ms(&ran) - late_ms;
+        assert!((29_980..=30_020).contains(&at_ms), "{at_ms}");
+        assert!(ran.of("opus16").iter().all(|chunk| !chunk.gap_before));
+    }
+}
+
+#[test]
+fn sound_whose_times_jitter_is_the_same_as_without() {
+    let smooth = a_tone_at(20, 5_000);
+    let mut rough = smooth.clone();
+    // From −30 ms to 30 ms, the first one true.
+    put_off(&mut rough, |n| n * 37 % 61 - if n == 0 { 0 } else { 30 });
+    let made = [smooth, rough].map(|sent| {
+        let ran = run(0, &with_clock(0, &sent)).checked();
+        let chunks = ran.of("opus16").into_iter();
+        let made: Vec<Vec<u8>> = chunks.map(|chunk| chunk.data.clone()).collect();
+        made
+    });
+    assert_eq!(made[0].len(), 40);
+    assert!(made[0] == made[1]);
+}

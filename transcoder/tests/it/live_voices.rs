@@ -73,3 +73,35 @@ fn what_is_no_voice_is_passed_over() {
     let ran = run(0, &with_clock(0, &sent)).checked();
     assert_eq!(ran.starts("opus16").len(), 12);
 }
+
+/// One packet of each of four speakers, and then a fifth who has more to say.
+#[test]
+fn who_said_one_word_makes_room_for_who_speaks_later() {
+    let quiet = "-f lavfi -i anullsrc=r=48000:cl=mono -shortest";
+    let mut voices: Vec<Sent> = (1..=4)
+        .flat_map(|speaker| spoken(speaker, 1_000, 1).into_iter().skip(5).take(1))
+        .collect();
+    voices.extend(spoken(5, 4_000, 2));
+    let loud = heard(&with(silent_class(8, quiet), voices));
+    let within = |from: usize, until: usize| loud[from..until].iter().any(|v| *v > 0.02);
+    assert!(within(100, 250), "the words");
+    assert!(!within(250, 390), "between");
+    let fifth = loud[400..660].iter().filter(|v| **v > 0.02).count();
+    assert!(fifth > 180, "{fifth}");
+}
+
+/// Pictures alone need no sound beside them, and one word does not change that for ever.
+#[test]
+fn one_word_without_a_microphone_makes_no_silence_without_end() {
+    let word = spoken(3, 2_000, 1).into_iter().skip(5).take(1).collect();
+    let sent = with(silent_class(10, ""), word);
+    let ran = run(0, &with_clock(0, &sent)).checked();
+    let starts = ran.starts("opus16");
+    assert!(
+        !starts.is_empty() && *starts.last().unwrap() <= 4_000,
+        "{starts:?}"
+    );
+    let folder = tempfile::tempdir().unwrap();
+    let loud = loudness(&ran.joined("opus16", folder.path()));
+    assert!(loud.iter().any(|value| *value > 0.02), "the word");
+}

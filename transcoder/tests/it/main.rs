@@ -3,6 +3,7 @@
 
 mod compare;
 mod escape;
+mod escape_calls;
 mod kit;
 mod live;
 mod live_hostile;

@@ -1,5 +1,6 @@
 //! What can be seen of the sandbox from outside.
 
+use std::fs::File;
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::os::unix::process::ExitStatusExt as _;
 use std::process::{Command, Stdio};
@@ -43,7 +44,7 @@ fn a_file_behind_a_link_in_the_output_folder_stays_as_it_is() {
 fn it_is_shut_in_before_it_opens_its_input() {
     let bench = waiting_input();
     let mut child = Command::new(transcoder())
-        .arg("prepare")
+        .args(["--with-parent", "prepare"])
         .arg(&bench.input)
         .arg(bench.output())
         .stdout(Stdio::piped())
@@ -123,13 +124,33 @@ fn a_recording_that_costs_too_much_is_refused_in_one_sentence() {
     assert!(!bench.output().join(TIMELINE_FILE).exists());
 }
 
-/// A server that is killed leaves no transcoder behind: the output pipe closes only when every
-/// process that holds it is gone.
+/// People keep what a class came to in a file.
 #[test]
-fn it_dies_with_its_parent() {
-    let bench = waiting_input();
+fn a_live_run_may_write_into_the_file_that_is_its_output() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = folder.path().join("chunks");
+    for _ in 0..2 {
+        let chunks = File::options()
+            .create(true)
+            .append(true)
+            .open(&place)
+            .unwrap();
+        let before = chunks.metadata().unwrap().len();
+        let run = Command::new(transcoder())
+            .args(["live", "--start-ms", "0"])
+            .stdin(Stdio::null())
+            .stdout(chunks)
+            .status()
+            .unwrap();
+        assert!(run.success(), "{run:?}");
+        assert!(std::fs::metadata(&place).unwrap().len() > before + 1_000);
+    }
+}
+
+/// A parent of a run with these words, that is killed as soon as the run is shut in; what the run says afterwards.
+fn said_without_parent(bench: &Bench, words: &str) -> String {
     let mut parent = Command::new("sh")
-        .args(["-c", "\"$0\" prepare \"$1\" \"$2\" & wait"])
+        .args(["-c", &format!("\"$0\" {words} \"$1\" \"$2\" 2>&1 & wait")])
         .arg(transcoder())
         .arg(&bench.input)
         .arg(bench.output())
@@ -142,7 +163,27 @@ fn it_dies_with_its_parent() {
     assert!(first.contains("probe"), "{first}");
     parent.kill().unwrap();
     assert_eq!(parent.wait().unwrap().signal(), Some(9));
+    let pipe = bench.input.clone();
+    // Waits for ever when nobody reads any more.
+    std::thread::spawn(move || while std::fs::write(&pipe, "no film").is_ok() {});
     let mut rest = String::new();
     output.read_to_string(&mut rest).unwrap();
-    assert_eq!(rest, "");
+    rest
+}
+
+/// A server that is killed leaves no transcoder behind: the output pipe closes only when every
+/// process that holds it is gone.
+#[test]
+fn it_dies_with_its_parent_when_it_is_told_to() {
+    let bench = waiting_input();
+    assert_eq!(said_without_parent(&bench, "--with-parent prepare"), "");
+    assert_eq!(said_without_parent(&bench, "prepare --with-parent"), "");
+}
+
+/// Who starts it by hand and logs out wants it to go on.
+#[test]
+fn by_itself_it_outlives_its_parent() {
+    let bench = waiting_input();
+    let said = said_without_parent(&bench, "prepare");
+    assert!(said.contains("refused"), "{said}");
 }

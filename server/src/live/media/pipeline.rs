@@ -47,6 +47,7 @@ impl Pipeline {
             .arg("live")
             .arg("--start-ms")
             .arg(start_ms.to_string())
+            .arg("--with-parent")
             .env_clear()
             .envs(ENVIRONMENT.iter().filter_map(|name| {
                 let value = std::env::var_os(name)?;

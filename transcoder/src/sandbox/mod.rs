@@ -1,101 +1,31 @@
 //! Takes away what a prepared run does not need, before a hostile file is opened.
 //!
-//! Order matters: the parent's death, then limits, then files, then system calls. What the kernel
+//! Order matters: limits, then files, then system calls. What the kernel
 //! does not offer is said on standard error and left out; the rest still holds.
 #![allow(unsafe_code, reason = "prctl has no safe wrapper in std")]
 
-use std::collections::BTreeMap;
+mod calls;
+
+use std::fs::{File, Metadata};
+use std::os::fd::{AsFd as _, BorrowedFd};
 use std::path::Path;
 
 use landlock::{
-    ABI, Access as _, AccessFs, CompatLevel, Compatible as _, PathBeneath, PathFd, Ruleset,
-    RulesetAttr as _, RulesetCreatedAttr as _, RulesetStatus,
+    ABI, Access as _, AccessFs, AccessNet, BitFlags, CompatLevel, Compatible as _, PathBeneath,
+    PathFd, Ruleset, RulesetAttr as _, RulesetCreatedAttr as _, RulesetStatus, Scope,
+    make_bitflags,
 };
 use rlimit::Resource;
-use seccompiler::{
-    BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter,
-    SeccompRule, TargetArch,
-};
 
 use crate::error::Error;
 use crate::limits;
 use crate::overtime::{self, Blame};
 use crate::raw;
 
-/// Calls by which a process reaches the network, another process, or more rights.
-const FORBIDDEN: &[libc::c_long] = &[
-    libc::SYS_socket,
-    libc::SYS_socketpair,
-    libc::SYS_connect,
-    libc::SYS_bind,
-    libc::SYS_listen,
-    libc::SYS_accept,
-    libc::SYS_accept4,
-    libc::SYS_sendto,
-    libc::SYS_sendmsg,
-    libc::SYS_sendmmsg,
-    libc::SYS_execve,
-    libc::SYS_execveat,
-    libc::SYS_ptrace,
-    libc::SYS_process_vm_readv,
-    libc::SYS_process_vm_writev,
-    libc::SYS_pidfd_open,
-    libc::SYS_pidfd_getfd,
-    libc::SYS_pidfd_send_signal,
-    libc::SYS_kill,
-    libc::SYS_mount,
-    libc::SYS_umount2,
-    libc::SYS_pivot_root,
-    libc::SYS_chroot,
-    libc::SYS_setns,
-    libc::SYS_unshare,
-    libc::SYS_bpf,
-    libc::SYS_perf_event_open,
-    libc::SYS_userfaultfd,
-    libc::SYS_io_uring_setup,
-    libc::SYS_keyctl,
-    libc::SYS_add_key,
-    libc::SYS_request_key,
-    libc::SYS_init_module,
-    libc::SYS_finit_module,
-    libc::SYS_kexec_load,
-    libc::SYS_reboot,
-    libc::SYS_open_by_handle_at,
-    libc::SYS_memfd_create,
-];
-
 /// Niceness of work that is done for another machine.
 const STAND_BACK: libc::c_int = 15;
 /// Steps of niceness (each takes a fifth of the share) by which workers are behind.
 const BEHIND_OTHERS: libc::c_int = 5;
-
-/// The flag of a call that makes a thread.
-const CLONE_THREAD: u64 = libc::CLONE_THREAD as u64;
-
-/// Calls that make another process; threads are made by `clone` with a flag that says so.
-const FORKING: &[libc::c_long] = &[
-    #[cfg(target_arch = "x86_64")]
-    libc::SYS_fork,
-    #[cfg(target_arch = "x86_64")]
-    libc::SYS_vfork,
-];
-
-/// Calls by which a process that has only pipes would reach a file, also where there is no Landlock.
-const OPENING: &[libc::c_long] = &[
-    #[cfg(target_arch = "x86_64")]
-    libc::SYS_open,
-    #[cfg(target_arch = "x86_64")]
-    libc::SYS_creat,
-    libc::SYS_openat,
-    libc::SYS_openat2,
-    libc::SYS_linkat,
-    libc::SYS_symlinkat,
-    libc::SYS_unlinkat,
-    libc::SYS_renameat2,
-    libc::SYS_mkdirat,
-    libc::SYS_mknodat,
-    libc::SYS_truncate,
-];
 
 /// What a process may reach besides computing and the pipes that it was given.
 #[derive(Clone, Copy, Debug)]
@@ -120,14 +50,13 @@ pub enum Reach<'a> {
 /// # Errors
 /// When a limit that the kernel does offer cannot be set.
 pub fn enter(reach: Reach<'_>) -> Result<(), Error> {
-    die_with_parent()?;
     limit(reach)?;
     limit_time(reach)?;
     raw::quiet();
     raw::give_memory_back();
     raw::bound_allocations(limits::LARGEST_ALLOCATION);
     files(reach)?;
-    calls(reach)
+    calls::refuse(matches!(reach, Reach::Pipes))
 }
 
 /// Lets everything else on this machine go first: for work that is done for another one.
@@ -152,8 +81,11 @@ pub(crate) fn let_others_first() {
     }
 }
 
-/// Kills this process when its parent dies, also when that happened a moment ago.
-fn die_with_parent() -> Result<(), Error> {
+/// Kills this process when its parent dies, also when that happened a moment ago. To be called first of all.
+///
+/// # Errors
+/// When the parent is gone already, or the system refuses.
+pub fn die_with_parent() -> Result<(), Error> {
     let parent = std::os::unix::process::parent_id();
     // SAFETY: sets a flag of this process; the arguments are plain numbers.
     let set = unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) };
@@ -167,6 +99,7 @@ fn die_with_parent() -> Result<(), Error> {
 }
 
 fn limit(reach: Reach<'_>) -> Result<(), Error> {
+    let written = written();
     let (memory, file_bytes, open_files) = match reach {
         Reach::Files { .. } => (
             limits::ADDRESS_SPACE,
@@ -178,8 +111,14 @@ fn limit(reach: Reach<'_>) -> Result<(), Error> {
             limits::REPORT_BYTES,
             limits::OPEN_FILES,
         ),
-        Reach::Pipes => (limits::LIVE_ADDRESS_SPACE, 0, limits::LIVE_OPEN_FILES),
+        Reach::Pipes => (
+            limits::LIVE_ADDRESS_SPACE,
+            written.map_or(0, |_| limits::FILE_BYTES),
+            limits::LIVE_OPEN_FILES,
+        ),
     };
+    // What is appended to a file counts from where the file begins.
+    let file_bytes = file_bytes + written.unwrap_or(0);
     for (resource, most) in [
         (Resource::AS, memory),
         (Resource::FSIZE, file_bytes),
@@ -191,6 +130,17 @@ fn limit(reach: Reach<'_>) -> Result<(), Error> {
         resource.set(most, most)?;
     }
     Ok(())
+}
+
+/// The bytes that are there already where standard output or standard error goes into a file.
+fn written() -> Option<u64> {
+    let said = [std::io::stdout().as_fd(), std::io::stderr().as_fd()].map(about);
+    let files = said.into_iter().flatten().filter(Metadata::is_file);
+    files.map(|file| file.len()).max()
+}
+
+fn about(open: BorrowedFd<'_>) -> Option<Metadata> {
+    File::from(open.try_clone_to_owned().ok()?).metadata().ok()
 }
 
 /// Bounds processor time; who started us may have set less. At the soft limit it ends with a
@@ -211,12 +161,13 @@ fn limit_time(reach: Reach<'_>) -> Result<(), Error> {
 
 fn files(reach: Reach<'_>) -> Result<(), Error> {
     let fault = |error: &dyn std::fmt::Display| Error::Fault(format!("landlock: {error}"));
-    let abi = ABI::V3;
+    let abi = ABI::V10;
     let mut ruleset = Ruleset::default()
         .set_compatibility(CompatLevel::BestEffort)
         .handle_access(AccessFs::from_all(abi))
-        .map_err(|error| fault(&error))?
-        .create()
+        .and_then(|ruleset| ruleset.handle_access(AccessNet::from_all(abi)))
+        .and_then(|ruleset| ruleset.scope(Scope::from_all(abi)))
+        .and_then(Ruleset::create)
         .map_err(|error| fault(&error))?;
     let (inputs, output): (Vec<&Path>, Option<&Path>) = match reach {
         Reach::Files {
@@ -230,7 +181,7 @@ fn files(reach: Reach<'_>) -> Result<(), Error> {
     let readable = inputs
         .into_iter()
         .map(|path| (path, AccessFs::ReadFile.into()));
-    let writable = output.map(|path| (path, AccessFs::from_all(abi)));
+    let writable = output.map(|path| (path, written_below()));
     for (path, access) in readable.chain(writable) {
         let file = PathFd::new(path).map_err(|error| fault(&error))?;
         ruleset = ruleset
@@ -244,57 +195,9 @@ fn files(reach: Reach<'_>) -> Result<(), Error> {
     Ok(())
 }
 
-fn calls(reach: Reach<'_>) -> Result<(), Error> {
-    let fault = |error: &dyn std::fmt::Display| Error::Fault(format!("seccomp: {error}"));
-    let arch: TargetArch = std::env::consts::ARCH
-        .try_into()
-        .map_err(|error| fault(&error))?;
-    let opening = match reach {
-        Reach::Files { .. } | Reach::Inputs(_) => &[],
-        Reach::Pipes => OPENING,
-    };
-    let forbidden = FORBIDDEN.iter().chain(FORKING).chain(opening);
-    let mut rules: BTreeMap<i64, Vec<SeccompRule>> =
-        forbidden.map(|call| (*call, Vec::new())).collect();
-    let thread = SeccompCmpOp::MaskedEq(CLONE_THREAD);
-    let no_thread = SeccompCondition::new(0, SeccompCmpArgLen::Qword, thread, 0)
-        .and_then(|condition| SeccompRule::new(vec![condition]))
-        .map_err(|error| fault(&error))?;
-    rules.insert(libc::SYS_clone, vec![no_thread]);
-    apply(rules, libc::EPERM, arch)?;
-    // Its flags lie in memory, where a filter cannot look; who is told that it does not exist takes
-    // `clone`.
-    apply(
-        BTreeMap::from([(libc::SYS_clone3, Vec::new())]),
-        libc::ENOSYS,
-        arch,
-    )
-}
-
-/// Makes every call that a rule fits fail with `errno`.
-fn apply(
-    rules: BTreeMap<i64, Vec<SeccompRule>>,
-    errno: i32,
-    arch: TargetArch,
-) -> Result<(), Error> {
-    let fault = |error: &dyn std::fmt::Display| Error::Fault(format!("seccomp: {error}"));
-    let filter = SeccompFilter::new(
-        rules,
-        SeccompAction::Allow,
-        SeccompAction::Errno(u32::try_from(errno).unwrap_or(1)),
-        arch,
-    )
-    .map_err(|error| fault(&error))?;
-    let program: BpfProgram = filter.try_into().map_err(|error| fault(&error))?;
-    match seccompiler::apply_filter(&program) {
-        Ok(()) => Ok(()),
-        Err(seccompiler::Error::Prctl(error) | seccompiler::Error::Seccomp(error))
-            if error.raw_os_error() == Some(libc::EINVAL)
-                || error.raw_os_error() == Some(libc::ENOSYS) =>
-        {
-            eprintln!("this kernel has no seccomp filters: the transcoder may make every call");
-            Ok(())
-        }
-        Err(error) => Err(fault(&error)),
-    }
+/// What may be done in the output folder: files and folders, and nothing that leads elsewhere.
+fn written_below() -> BitFlags<AccessFs> {
+    make_bitflags!(AccessFs::{
+        ReadFile | ReadDir | WriteFile | Truncate | MakeReg | MakeDir | RemoveFile | RemoveDir
+    })
 }
