@@ -44,7 +44,7 @@ async fn viewer(host: &Host, session: PlaySessionId) -> Client {
         .unwrap();
     client.hello(hello(host.timeline, session)).await.unwrap();
     let mut until_ms = [0_u64; 2];
-    while until_ms.iter().any(|until_ms| *until_ms < CLAIMED_MS) {
+    while until_ms.iter().any(|until_ms| *until_ms < 2 * CLAIMED_MS) {
         if let Event::Media(header, _) = client.next().await.unwrap() {
             let lane = &mut until_ms[usize::from(header.has(flag::AUDIO))];
             *lane = (*lane).max(u64::from(header.start_ms));
@@ -99,7 +99,8 @@ async fn a_jump_double_speed_and_two_sessions_at_once_are_not_credited() {
         // The wall clock has room for one of the two, whatever they say.
         tokio::time::sleep(PLAYED).await;
         assert_eq!(report(&mut first, claim(0, CLAIMED_MS, 1_000)).await, None);
-        let at_once = report(&mut second, claim(0, CLAIMED_MS, 1_000)).await;
+        let next = claim(CLAIMED_MS, 2 * CLAIMED_MS, 1_000);
+        let at_once = report(&mut second, next).await;
         assert_eq!(at_once.as_deref(), Some("two_at_once"));
         assert_eq!(credited_ms(&host).await, i64::try_from(CLAIMED_MS).unwrap());
         host.running.stop().await;

@@ -1,4 +1,5 @@
-//! What a learner has watched and completed: `watch_interval`, `evidence_flag`, `lesson_completion`.
+//! What a learner has watched and completed: `play_session`, `watch_interval`, `evidence_flag`,
+//! `lesson_completion`.
 
 use std::collections::HashMap;
 
@@ -167,6 +168,18 @@ pub async fn position_ms(
     account: AccountId,
     timeline: TimelineId,
 ) -> Result<i64, Error> {
+    let reached: Option<(i64,)> = sqlx::query_as(
+        "select reached_ms from play_session where account_id = $1 and timeline_id = $2 \
+         and reached_at is not null order by reached_at desc, reached_ms desc limit 1",
+    )
+    .bind(account)
+    .bind(timeline)
+    .fetch_optional(&mut *connection)
+    .await?;
+    if let Some((reached_ms,)) = reached {
+        return Ok(reached_ms);
+    }
+    // Sessions of before this was kept.
     let last: Option<(i64,)> = sqlx::query_as(
         "select until_ms from watch_interval where account_id = $1 and timeline_id = $2 \
          order by recorded_at desc, until_ms desc limit 1",
