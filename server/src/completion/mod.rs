@@ -3,6 +3,8 @@
 //! A completed course, its credential, the fulfilled measure, the helper's notice and the audit
 //! line are one transaction: all of them, or none.
 
+#[cfg(test)]
+mod race_tests;
 pub mod routes;
 #[cfg(test)]
 mod tests;
@@ -66,6 +68,8 @@ async fn finished(
     lesson: LessonId,
     now: Timestamp,
 ) -> Result<(), Error> {
+    // What is being credited by those who still saw it unfinished is not missed.
+    enrolment::lock_all_of_lesson(&mut *transaction, lesson).await?;
     for account in progress::watchers(&mut *transaction, lesson).await? {
         watched(&mut *transaction, account, lesson, now).await?;
     }
@@ -117,6 +121,7 @@ async fn watched(
     now: Timestamp,
 ) -> Result<Outcome, Error> {
     let mut outcome = Outcome::default();
+    enrolment::lock_of_lesson(&mut *transaction, account, lesson).await?;
     let Some(enrolment) = enrolment::showing(&mut *transaction, account, lesson).await? else {
         return Ok(outcome);
     };
@@ -145,6 +150,7 @@ pub async fn republished(
     course: &InCourse<Teacher>,
     now: Timestamp,
 ) -> Result<(), Error> {
+    enrolment::lock_all(&mut *transaction, course.course()).await?;
     let attended = progress::newly_shown(&mut *transaction, course.course()).await?;
     enrolment::follow_published(&mut *transaction, course).await?;
     for (account, lesson) in attended {
@@ -172,7 +178,12 @@ pub async fn lesson_done(
     percent: i64,
     now: Timestamp,
 ) -> Result<Outcome, Error> {
-    let (account, version) = (enrolment.account_id, enrolment.version_id);
+    let version = enrolment::lock(&mut *transaction, enrolment.id).await?;
+    let enrolment = &Enrolment {
+        version_id: version,
+        ..enrolment.clone()
+    };
+    let account = enrolment.account_id;
     let lesson_completed =
         progress::complete(&mut *transaction, account, lesson, version, percent, now).await?;
     Ok(Outcome {

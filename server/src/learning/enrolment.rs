@@ -125,6 +125,74 @@ pub async fn showing(
     .await?)
 }
 
+/// Keeps everybody else from the learner's place until the transaction ends, so that of two that complete the
+/// last two lessons the second one sees what the first one did. The version that is followed now.
+///
+/// # Errors
+/// When the database fails.
+pub async fn lock(
+    connection: &mut AnyConnection,
+    enrolment: EnrolmentId,
+) -> Result<VersionId, Error> {
+    let (version,): (VersionId,) = sqlx::query_as(
+        "update enrolment set version_id = version_id where id = $1 returning version_id",
+    )
+    .bind(enrolment)
+    .fetch_one(connection)
+    .await?;
+    Ok(version)
+}
+
+/// The same for the place on the course of a lesson, if there is one.
+///
+/// # Errors
+/// When the database fails.
+pub async fn lock_of_lesson(
+    connection: &mut AnyConnection,
+    account: AccountId,
+    lesson: LessonId,
+) -> Result<(), Error> {
+    sqlx::query(
+        "update enrolment set version_id = version_id where account_id = $1 \
+         and course_id = (select course_id from lesson where id = $2)",
+    )
+    .bind(account)
+    .bind(lesson)
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// The same for the places of all learners of a course: whatever was credited to them is seen from now on.
+///
+/// # Errors
+/// When the database fails.
+pub async fn lock_all(connection: &mut AnyConnection, course: CourseId) -> Result<(), Error> {
+    sqlx::query("update enrolment set version_id = version_id where course_id = $1")
+        .bind(course)
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+/// [`lock_all`] for the course of a lesson.
+///
+/// # Errors
+/// When the database fails.
+pub async fn lock_all_of_lesson(
+    connection: &mut AnyConnection,
+    lesson: LessonId,
+) -> Result<(), Error> {
+    sqlx::query(
+        "update enrolment set version_id = version_id \
+         where course_id = (select course_id from lesson where id = $1)",
+    )
+    .bind(lesson)
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
 /// Lets learners who have not completed the course follow its published version.
 ///
 /// # Errors
