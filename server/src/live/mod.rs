@@ -36,6 +36,8 @@ pub mod trimming;
 #[cfg(test)]
 mod recording_tests;
 #[cfg(test)]
+mod rights_tests;
+#[cfg(test)]
 mod settle_tests;
 #[cfg(test)]
 mod testing;
