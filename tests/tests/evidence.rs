@@ -159,6 +159,33 @@ async fn whoever_signed_out_or_was_disabled_is_credited_nothing_more() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn whoever_only_receives_is_sent_away_too() {
+    for (_storage, host) in hosts().await {
+        let left = host.enrol(1).await.remove(0);
+        let mut signed_out = viewer(&host, Host::session()).await;
+        let mut left_the_course = Client::connect(host.address(), &left.token).await.unwrap();
+        left_the_course
+            .hello(hello(host.timeline, Host::session()))
+            .await
+            .unwrap();
+        let mut tx = host.running.app.db.write().await.unwrap();
+        session::end_all(&mut tx, host.learner.account, None, Clock::System.now())
+            .await
+            .unwrap();
+        sqlx::query("update enrolment set withdrawn_at = 1 where account_id = $1")
+            .bind(left.account)
+            .execute(&mut *tx)
+            .await
+            .unwrap();
+        tx.commit().await.unwrap();
+        let (one, other) = tokio::join!(farewell(&mut signed_out), farewell(&mut left_the_course));
+        assert_eq!((one.0.as_deref(), one.1), (Some("sign_in_needed"), 1008));
+        assert_eq!((other.0.as_deref(), other.1), (Some("not_found"), 1008));
+        host.running.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_script_that_is_refused_again_and_again_is_cut_off_and_fills_nothing() {
     for (_storage, host) in hosts().await {
         let session = Host::session();
