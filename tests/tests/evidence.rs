@@ -44,7 +44,7 @@ async fn viewer(host: &Host, session: PlaySessionId) -> Client {
         .unwrap();
     client.hello(hello(host.timeline, session)).await.unwrap();
     let mut until_ms = [0_u64; 2];
-    while until_ms.iter().any(|until_ms| *until_ms < CLAIMED_MS) {
+    while until_ms.iter().any(|until_ms| *until_ms < 2 * CLAIMED_MS) {
         if let Event::Media(header, _) = client.next().await.unwrap() {
             let lane = &mut until_ms[usize::from(header.has(flag::AUDIO))];
             *lane = (*lane).max(u64::from(header.start_ms));
@@ -99,7 +99,8 @@ async fn a_jump_double_speed_and_two_sessions_at_once_are_not_credited() {
         // The wall clock has room for one of the two, whatever they say.
         tokio::time::sleep(PLAYED).await;
         assert_eq!(report(&mut first, claim(0, CLAIMED_MS, 1_000)).await, None);
-        let at_once = report(&mut second, claim(0, CLAIMED_MS, 1_000)).await;
+        let next = claim(CLAIMED_MS, 2 * CLAIMED_MS, 1_000);
+        let at_once = report(&mut second, next).await;
         assert_eq!(at_once.as_deref(), Some("two_at_once"));
         assert_eq!(credited_ms(&host).await, i64::try_from(CLAIMED_MS).unwrap());
         host.running.stop().await;
@@ -153,6 +154,33 @@ async fn whoever_signed_out_or_was_disabled_is_credited_nothing_more() {
         let (problem, code) = farewell(&mut client).await;
         assert_eq!((problem.as_deref(), code), (Some("sign_in_needed"), 1008));
         assert_eq!(credited_ms(&host).await, 0);
+        host.running.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_only_receives_is_sent_away_too() {
+    for (_storage, host) in hosts().await {
+        let left = host.enrol(1).await.remove(0);
+        let mut signed_out = viewer(&host, Host::session()).await;
+        let mut left_the_course = Client::connect(host.address(), &left.token).await.unwrap();
+        left_the_course
+            .hello(hello(host.timeline, Host::session()))
+            .await
+            .unwrap();
+        let mut tx = host.running.app.db.write().await.unwrap();
+        session::end_all(&mut tx, host.learner.account, None, Clock::System.now())
+            .await
+            .unwrap();
+        sqlx::query("update enrolment set withdrawn_at = 1 where account_id = $1")
+            .bind(left.account)
+            .execute(&mut *tx)
+            .await
+            .unwrap();
+        tx.commit().await.unwrap();
+        let (one, other) = tokio::join!(farewell(&mut signed_out), farewell(&mut left_the_course));
+        assert_eq!((one.0.as_deref(), one.1), (Some("sign_in_needed"), 1008));
+        assert_eq!((other.0.as_deref(), other.1), (Some("not_found"), 1008));
         host.running.stop().await;
     }
 }

@@ -4,6 +4,8 @@
 //! line are one transaction: all of them, or none.
 
 #[cfg(test)]
+mod race_tests;
+#[cfg(test)]
 mod revoke_tests;
 pub mod routes;
 mod step;
@@ -128,6 +130,7 @@ pub async fn republished(
     course: &InCourse<Teacher>,
     now: Timestamp,
 ) -> Result<(), Error> {
+    enrolment::lock_all(&mut *transaction, course.course()).await?;
     let attended = progress::newly_shown(&mut *transaction, course.course()).await?;
     enrolment::follow_published(&mut *transaction, course).await?;
     let mut step = Step::new(transaction, now);

@@ -88,6 +88,8 @@ impl<'a> Step<'a> {
         lesson: LessonId,
     ) -> Result<Outcome, Error> {
         let mut outcome = Outcome::default();
+        // What others credit at this moment is seen by whoever comes second.
+        enrolment::lock_of_lesson(&mut *self.transaction, account, lesson).await?;
         let showing = enrolment::showing(&mut *self.transaction, account, lesson).await?;
         let Some(enrolment) = showing else {
             return Ok(outcome);

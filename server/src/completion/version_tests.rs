@@ -14,15 +14,15 @@ use crate::learning::evidence::delivered::Wall;
 use crate::learning::evidence::{Claim, store as evidence};
 
 /// Length of every recording.
-const LONG_MS: i64 = 100_000;
+pub(super) const LONG_MS: i64 = 100_000;
 
-async fn publish_again(tx: &mut AnyConnection, course: &InCourse<Teacher>) {
+pub(super) async fn publish_again(tx: &mut AnyConnection, course: &InCourse<Teacher>) {
     let revision = store::draft(tx, course).await.unwrap().revision;
     publish::publish(tx, course, revision, NOW).await.unwrap();
     republished(tx, course, NOW).await.unwrap();
 }
 
-async fn learner(tx: &mut AnyConnection, course: CourseId) -> AccountId {
+pub(super) async fn learner(tx: &mut AnyConnection, course: CourseId) -> AccountId {
     let area = testing::area(tx).await;
     let account = testing::teacher(tx, area).await;
     enrol(tx, course, account, Source::Learner, account, None, NOW)
@@ -31,29 +31,34 @@ async fn learner(tx: &mut AnyConnection, course: CourseId) -> AccountId {
     account
 }
 
-async fn credentials_of(tx: &mut AnyConnection, account: AccountId) -> usize {
+pub(super) async fn credentials_of(tx: &mut AnyConnection, account: AccountId) -> usize {
     credentials::of_account(tx, account).await.unwrap().len()
+}
+
+/// A published course of two texts.
+pub(super) async fn two_texts(tx: &mut AnyConnection) -> (InCourse<Teacher>, [LessonId; 2]) {
+    let area = testing::area(tx).await;
+    let teacher = testing::teacher(tx, area).await;
+    let (course, module) = testing::course(tx, teacher, area).await;
+    let mut lessons = Vec::new();
+    for title in ["Hives", "Honey"] {
+        let lesson = outline::add_lesson(tx, &course, module, title, LessonKind::Text, NOW)
+            .await
+            .unwrap();
+        outline::edit_lesson(tx, &course, lesson, title, "Bees.", NOW)
+            .await
+            .unwrap();
+        lessons.push(lesson);
+    }
+    publish_again(tx, &course).await;
+    (course, lessons.try_into().unwrap())
 }
 
 #[tokio::test]
 async fn whoever_has_done_all_that_is_still_asked_for_has_completed_the_course() {
     for (db, _folder) in both().await {
         let mut tx = db.write().await.unwrap();
-        let area = testing::area(&mut tx).await;
-        let teacher = testing::teacher(&mut tx, area).await;
-        let (course, module) = testing::course(&mut tx, teacher, area).await;
-        let mut lessons = Vec::new();
-        for title in ["Hives", "Honey"] {
-            let kind = LessonKind::Text;
-            let lesson = outline::add_lesson(&mut tx, &course, module, title, kind, NOW)
-                .await
-                .unwrap();
-            outline::edit_lesson(&mut tx, &course, lesson, title, "Bees.", NOW)
-                .await
-                .unwrap();
-            lessons.push(lesson);
-        }
-        publish_again(&mut tx, &course).await;
+        let (course, lessons) = two_texts(&mut tx).await;
         let (quick, slow) = (
             learner(&mut tx, course.course()).await,
             learner(&mut tx, course.course()).await,
@@ -79,7 +84,7 @@ async fn whoever_has_done_all_that_is_still_asked_for_has_completed_the_course()
 }
 
 /// What a worker leaves behind for a lesson.
-async fn recording(tx: &mut AnyConnection, lesson: LessonId) -> TimelineId {
+pub(super) async fn recording(tx: &mut AnyConnection, lesson: LessonId) -> TimelineId {
     let (timeline, job) = (TimelineId::new(), JobId::new());
     sqlx::query(
         "insert into job (id, kind, lesson_id, status, priority, attempts, not_before, permille, \
@@ -105,7 +110,7 @@ async fn recording(tx: &mut AnyConnection, lesson: LessonId) -> TimelineId {
     timeline
 }
 
-async fn play(tx: &mut AnyConnection, right: MayWatch, from_ms: i64, until_ms: i64) {
+pub(super) async fn play(tx: &mut AnyConnection, right: MayWatch, from_ms: i64, until_ms: i64) {
     play_at(tx, right, from_ms, until_ms, NOW).await;
 }
 

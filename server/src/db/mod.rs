@@ -199,7 +199,33 @@ impl Db {
 pub mod testing {
     //! Databases for store tests: every test runs on both engines.
 
+    use tokio::task::JoinHandle;
+
     use super::Db;
+
+    /// Waits until a transaction of PostgreSQL waits for another one, or `work` came to its end without.
+    pub async fn until_blocked<T>(db: &Db, work: &JoinHandle<T>) {
+        let mut connection = db.read().await.unwrap();
+        while !work.is_finished() {
+            let (waiting,): (i64,) = sqlx::query_as(
+                "select count(*) from pg_stat_activity \
+                 where datname = current_database() and wait_event_type = 'Lock'",
+            )
+            .fetch_one(&mut *connection)
+            .await
+            .unwrap();
+            if waiting > 0 {
+                return;
+            }
+            tokio::task::yield_now().await;
+        }
+    }
+
+    /// PostgreSQL alone: where two transactions may write side by side.
+    pub async fn postgres() -> Db {
+        let (db, _) = both().await.remove(1);
+        db
+    }
 
     /// Both engines, fresh and migrated. PostgreSQL must run (the test command brings it up):
     /// its administration URL stands in `TEST_POSTGRES`.

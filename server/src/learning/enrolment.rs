@@ -125,6 +125,39 @@ pub async fn showing(
     .await?)
 }
 
+/// Holds somebody's place on the course of a lesson until the transaction ends, if there is one: who comes second
+/// sees what the first wrote.
+///
+/// # Errors
+/// When the database fails.
+pub async fn lock_of_lesson(
+    connection: &mut AnyConnection,
+    account: AccountId,
+    lesson: LessonId,
+) -> Result<(), Error> {
+    sqlx::query(
+        "update enrolment set version_id = version_id where account_id = $1 \
+         and course_id = (select course_id from lesson where id = $2)",
+    )
+    .bind(account)
+    .bind(lesson)
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// The same for the places of all learners of a course: whatever was credited to them is seen from now on.
+///
+/// # Errors
+/// When the database fails.
+pub async fn lock_all(connection: &mut AnyConnection, course: CourseId) -> Result<(), Error> {
+    sqlx::query("update enrolment set version_id = version_id where course_id = $1")
+        .bind(course)
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
 /// Lets learners who have not completed the course follow its published version.
 ///
 /// # Errors

@@ -1,5 +1,5 @@
-//! What a learner has watched and completed: `watch_interval`, `evidence_flag`, `lesson_completion`,
-//! `revoked_completion`.
+//! What a learner has watched and completed: `play_session`, `watch_interval`, `evidence_flag`,
+//! `lesson_completion`, `revoked_completion`.
 //!
 //! Of what was played before a certificate of the course was revoked, nothing counts.
 
@@ -14,7 +14,7 @@ use crate::id::{AccountId, CourseId, CredentialId, LessonId, TimelineId, Version
 use crate::timelines::trim::Trim;
 
 /// Since when it counts what `$1`, an account, plays of `$2`, a lesson.
-const LESSON_COUNTS_FROM: &str = "coalesce((select enrolment.counts_from from lesson \
+pub(super) const LESSON_COUNTS_FROM: &str = "coalesce((select enrolment.counts_from from lesson \
     join enrolment on enrolment.course_id = lesson.course_id \
     where lesson.id = $2 and enrolment.account_id = $1), 0)";
 
@@ -186,6 +186,18 @@ pub async fn position_ms(
     account: AccountId,
     timeline: TimelineId,
 ) -> Result<i64, Error> {
+    let reached: Option<(i64,)> = sqlx::query_as(
+        "select reached_ms from play_session where account_id = $1 and timeline_id = $2 \
+         and reached_at is not null order by reached_at desc, reached_ms desc limit 1",
+    )
+    .bind(account)
+    .bind(timeline)
+    .fetch_optional(&mut *connection)
+    .await?;
+    if let Some((reached_ms,)) = reached {
+        return Ok(reached_ms);
+    }
+    // Sessions of before this was kept.
     let last: Option<(i64,)> = sqlx::query_as(
         "select until_ms from watch_interval where account_id = $1 and timeline_id = $2 \
          order by recorded_at desc, until_ms desc limit 1",

@@ -81,6 +81,12 @@ impl Intervals {
         self
     }
 
+    /// What of them is shown.
+    #[must_use]
+    pub fn within(self, trim: Trim) -> Self {
+        Self::merge(self.0.into_iter().map(|part| part.within(trim)))
+    }
+
     /// Time inside.
     #[must_use]
     pub fn total_ms(&self) -> i64 {

@@ -12,6 +12,7 @@ use crate::clock::{Clock, Timestamp};
 use crate::db::Db;
 use crate::error::Error;
 use crate::id::{AccountId, LiveClassId};
+use crate::learning::enrolment;
 use crate::learning::evidence::Watched;
 use crate::learning::watched::{Interval, Intervals};
 
@@ -112,6 +113,12 @@ pub async fn settle(
     if row.ended_at.is_none() {
         return Err(Error::Conflict("class-begun"));
     }
+    drop(connection);
+    // What is being credited by those who still saw the class go on is not missed.
+    let mut transaction = db.write().await?;
+    enrolment::lock_all(&mut transaction, row.course_id).await?;
+    transaction.commit().await?;
+    let mut connection = db.read().await?;
     let attended: Vec<(AccountId,)> = sqlx::query_as(
         "select distinct account_id from watch_interval where timeline_id = $1 \
          and lesson_id = $2 order by account_id",

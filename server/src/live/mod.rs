@@ -36,6 +36,10 @@ pub mod trimming;
 #[cfg(test)]
 mod recording_tests;
 #[cfg(test)]
+mod rights_tests;
+#[cfg(test)]
+mod settle_tests;
+#[cfg(test)]
 mod testing;
 #[cfg(test)]
 mod tests;

@@ -27,6 +27,8 @@ pub struct Participant {
     pub admitted_at: Option<Timestamp>,
     /// Was sent out.
     pub removed_at: Option<Timestamp>,
+    /// A leader of the class gave him or her the part.
+    pub role_given_at: Option<Timestamp>,
 }
 
 impl Participant {
@@ -50,7 +52,7 @@ pub async fn find(
     account: AccountId,
 ) -> Result<Option<Participant>, Error> {
     Ok(sqlx::query_as(
-        "select id, account_id, role, guest_since, admitted_at, removed_at \
+        "select id, account_id, role, guest_since, admitted_at, removed_at, role_given_at \
          from live_participant where class_id = $1 and account_id = $2",
     )
     .bind(class)
@@ -59,7 +61,8 @@ pub async fn find(
     .await?)
 }
 
-/// Gives somebody with a right to be in the class a place in it; again it is the same place.
+/// Gives somebody with a right to be in the class a place in it; again it is the same place. A part that the
+/// course does not give any more becomes the one that it gives.
 ///
 /// # Errors
 /// [`Error::NotFound`] for who was sent out meanwhile, or when the database fails.
@@ -80,6 +83,17 @@ pub async fn enter<K: PartKind>(
     .bind(now)
     .execute(&mut *connection)
     .await?;
+    if proof.is_lowered() {
+        sqlx::query(
+            "update live_participant set role = $1 \
+             where class_id = $2 and account_id = $3 and role_given_at is null",
+        )
+        .bind(proof.role().word())
+        .bind(class.id)
+        .bind(proof.account())
+        .execute(&mut *connection)
+        .await?;
+    }
     newcomer(connection, class.id, proof.account())
         .await?
         .ok_or(Error::NotFound)
@@ -213,12 +227,16 @@ pub async fn follow(
             act: Act::SetRole { who, role },
             ..
         } => {
-            sqlx::query("update live_participant set role = $1 where id = $2 and class_id = $3")
-                .bind(role.word())
-                .bind(*who)
-                .bind(class)
-                .execute(&mut *connection)
-                .await?;
+            sqlx::query(
+                "update live_participant set role = $1, role_given_at = $2 \
+                 where id = $3 and class_id = $4",
+            )
+            .bind(role.word())
+            .bind(now)
+            .bind(*who)
+            .bind(class)
+            .execute(&mut *connection)
+            .await?;
             watches(connection, class, timeline, *who, now).await
         }
         Happened::Done {
@@ -252,7 +270,7 @@ async fn watches(
     now: Timestamp,
 ) -> Result<(), Error> {
     let row: Option<Participant> = sqlx::query_as(
-        "select id, account_id, role, guest_since, admitted_at, removed_at \
+        "select id, account_id, role, guest_since, admitted_at, removed_at, role_given_at \
          from live_participant where id = $1 and class_id = $2",
     )
     .bind(participant)

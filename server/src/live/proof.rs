@@ -61,12 +61,14 @@ pub struct InClass<K> {
     class: Class,
     role: Role,
     participant: Option<Participant>,
+    lowered: bool,
     kind: PhantomData<K>,
 }
 
 impl<K: PartKind> InClass<K> {
     /// Asks the database: a teacher of the course leads, a learner of the course takes part, and so
-    /// does a guest of the class. Who was sent out is none of them.
+    /// does a guest of the class. Who was sent out is none of them. The part that somebody came with holds no
+    /// longer than the course gives it; one that a leader of the class gave stays.
     ///
     /// # Errors
     /// [`Error::NotFound`] for everybody else; [`Error::Forbidden`] for who has another part.
@@ -93,7 +95,13 @@ impl<K: PartKind> InClass<K> {
             Some(part) => Some(part.role()?),
             None => None,
         };
-        let role = kept.or(role).ok_or(Error::NotFound)?;
+        let given = participant
+            .as_ref()
+            .is_some_and(|part| part.role_given_at.is_some());
+        let role = match (kept, role) {
+            (Some(kept), Some(role)) if !given => kept.min(role),
+            (kept, role) => kept.or(role).ok_or(Error::NotFound)?,
+        };
         let admitted = participant
             .as_ref()
             .is_none_or(|part| part.admitted_at.is_some());
@@ -106,6 +114,7 @@ impl<K: PartKind> InClass<K> {
             class,
             role,
             participant,
+            lowered: kept.is_some_and(|kept| kept > role),
             kind: PhantomData,
         })
     }
@@ -155,6 +164,12 @@ impl<K: PartKind> InClass<K> {
         self.participant.as_ref()
     }
 
+    /// Whether it is a lesser part than he or she came with.
+    #[must_use]
+    pub fn is_lowered(&self) -> bool {
+        self.lowered
+    }
+
     /// Whether it is somebody who came by the class code alone.
     #[must_use]
     pub fn is_guest(&self) -> bool {
@@ -171,6 +186,7 @@ impl<K: PartKind> InClass<K> {
             class: self.class.clone(),
             role: self.role,
             participant: self.participant.clone(),
+            lowered: self.lowered,
             kind: PhantomData,
         }
     }

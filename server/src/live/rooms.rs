@@ -288,7 +288,7 @@ impl LiveRooms {
     }
 
     async fn enter<K: PartKind>(&self, proof: &InClass<K>) -> Result<Newcomer, Error> {
-        if proof.participant().is_some() {
+        if proof.participant().is_some() && !proof.is_lowered() {
             let mut connection = self.inner.db.read().await?;
             return participants::newcomer(&mut connection, proof.class(), proof.account())
                 .await?
@@ -376,6 +376,20 @@ impl LiveRooms {
         Ok(Some(self.connect(room, who, joined, follows)))
     }
 
+    async fn belongs(&self, timeline: TimelineId, account: AccountId) -> Result<(), Error> {
+        let mut connection = self.inner.db.read().await?;
+        let class = match store::class_of_timeline(&mut connection, timeline).await? {
+            Some(class) if class.stage() == Stage::Open => class.id,
+            _ => return Ok(()),
+        };
+        let proof = InClass::<Invited>::prove(&mut connection, account, class).await?;
+        drop(connection);
+        if proof.is_lowered() {
+            self.look(&proof).await?;
+        }
+        Ok(())
+    }
+
     fn connect(
         &self,
         room: Room,
@@ -416,6 +430,10 @@ impl Rooms for LiveRooms {
         events_after: Option<u64>,
     ) -> BoxFuture<'_, Result<Option<Seat>, Error>> {
         Box::pin(self.seat(timeline, account, events_after))
+    }
+
+    fn prove(&self, timeline: TimelineId, account: AccountId) -> BoxFuture<'_, Result<(), Error>> {
+        Box::pin(self.belongs(timeline, account))
     }
 }
 

@@ -19,7 +19,7 @@ use crate::courses::testing::{self as people, NOW};
 use crate::courses::{publish, store as courses};
 use crate::db::Db;
 use crate::id::{
-    AccountId, CourseId, IntervalId, LiveClassId, ModuleId, PlaySessionId, TimelineId,
+    AccountId, CourseId, IntervalId, LessonId, LiveClassId, ModuleId, PlaySessionId, TimelineId,
 };
 use crate::learning::enrolment::{self, Source};
 use crate::people::{Teacher, accounts};
@@ -174,8 +174,22 @@ impl World {
     /// Evidence as it was credited.
     pub async fn played(&self, account: AccountId, from_ms: i64, until_ms: i64) {
         let lesson = self.row().await.lesson_id;
-        let session = PlaySessionId::new();
         let mut tx = self.db.write().await.unwrap();
+        self.played_in(&mut tx, lesson, account, from_ms, until_ms)
+            .await;
+        tx.commit().await.unwrap();
+    }
+
+    /// The same, not yet committed.
+    pub async fn played_in(
+        &self,
+        tx: &mut AnyConnection,
+        lesson: LessonId,
+        account: AccountId,
+        from_ms: i64,
+        until_ms: i64,
+    ) {
+        let session = PlaySessionId::new();
         sqlx::query(
             "insert into play_session (id, account_id, timeline_id, lesson_id, device, \
              started_at) values ($1, $2, $3, $4, '', 0)",
@@ -202,6 +216,5 @@ impl World {
         .execute(&mut *tx)
         .await
         .unwrap();
-        tx.commit().await.unwrap();
     }
 }

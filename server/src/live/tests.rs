@@ -29,13 +29,13 @@ use crate::stream::rooms::{Rooms as _, Seat};
 const SOON: Duration = Duration::from_secs(30);
 const MINUTE: i64 = 60_000;
 
-async fn hear(says: &mut mpsc::Receiver<Utf8Bytes>) -> Option<Value> {
+pub(super) async fn hear(says: &mut mpsc::Receiver<Utf8Bytes>) -> Option<Value> {
     let said = tokio::time::timeout(SOON, says.recv()).await;
     let text = said.expect("nothing was said")?;
     Some(serde_json::from_str(text.as_str()).unwrap())
 }
 
-async fn act(seat: &mut Seat, act: Act) -> Value {
+pub(super) async fn act(seat: &mut Seat, act: Act) -> Value {
     let id = ActId::new();
     let request = json!({ "id": id, "act": act });
     seat.acts.send(request).await.unwrap();

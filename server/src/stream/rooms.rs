@@ -20,6 +20,10 @@ pub trait Rooms: Send + Sync {
         account: AccountId,
         events_after: Option<u64>,
     ) -> BoxFuture<'_, Result<Option<Seat>, Error>>;
+
+    /// Whether somebody who joined still has a part in the class; who has a lesser one by now has it in the
+    /// room too. [`Error::NotFound`]: none.
+    fn prove(&self, timeline: TimelineId, account: AccountId) -> BoxFuture<'_, Result<(), Error>>;
 }
 
 /// One connection to a room; dropping it ends the connection.
@@ -56,5 +60,13 @@ impl Rooms for NoRooms {
         _events_after: Option<u64>,
     ) -> BoxFuture<'_, Result<Option<Seat>, Error>> {
         Box::pin(std::future::ready(Ok(None)))
+    }
+
+    fn prove(
+        &self,
+        _timeline: TimelineId,
+        _account: AccountId,
+    ) -> BoxFuture<'_, Result<(), Error>> {
+        Box::pin(std::future::ready(Ok(())))
     }
 }

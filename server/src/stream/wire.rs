@@ -316,7 +316,7 @@ pub enum ServerMessage {
         /// Id.
         #[ts(type = "string")]
         id: IntervalId,
-        /// `not_delivered`, `faster_than_time`, `two_at_once`, `out_of_range`.
+        /// `not_delivered`, `faster_than_time`, `two_at_once`, `out_of_range`, `too_fine`.
         reason: String,
     },
     /// Nothing more is sent until the budget is raised.

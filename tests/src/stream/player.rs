@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use millet_server::id::{IntervalId, PlaySessionId, TimelineId};
+use millet_server::learning::evidence::credit::SHORTEST_CLAIM_MS;
 use millet_server::stream::wire::{Header, Hello, Payload, PlayedInterval, ServerMessage, flag};
 use tokio::time::{Instant, sleep_until, timeout};
 
@@ -265,7 +266,7 @@ impl Player {
     async fn report(&mut self) -> Result<(), ClientError> {
         self.look();
         let (from, until) = (self.reported_ms as i64, self.position_ms as i64);
-        if until > from {
+        if until - from >= SHORTEST_CLAIM_MS {
             self.reported_ms = until as f64;
             self.outbox.push(PlayedInterval {
                 id: IntervalId::new(),

@@ -295,7 +295,7 @@ watched_permille: number, } | { "type": "refused_interval",
  */
 id: string,
 /**
- * `not_delivered`, `faster_than_time`, `two_at_once`, `out_of_range`.
+ * `not_delivered`, `faster_than_time`, `two_at_once`, `out_of_range`, `too_fine`.
  */
 reason: string, } | { "type": "budget_reached" } | { "type": "end" } | { "type": "problem",
 /**

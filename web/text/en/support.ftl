@@ -44,3 +44,4 @@ flag-not_delivered = A reported part was never delivered.
 flag-faster_than_time = A part was reported faster than time passes.
 flag-two_at_once = The account played in two places at once.
 flag-out_of_range = A reported part lies outside the lesson.
+flag-too_fine = Reports were cut into pieces that no player makes.

@@ -44,3 +44,4 @@ flag-not_delivered = 有一段上报的观看没有实际送达。
 flag-faster_than_time = 有一段上报的观看快于实际时间。
 flag-two_at_once = 同一账号曾在两处同时播放。
 flag-out_of_range = 有一段上报超出课程长度。
+flag-too_fine = 观看上报被切得过碎，不是播放器所为。

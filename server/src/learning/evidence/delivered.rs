@@ -12,6 +12,8 @@ use crate::learning::watched::{Interval, Intervals};
 const MOST_PARTS: usize = 64;
 /// Chunk times are rounded to milliseconds and audio frames straddle cuts: parts this close touch.
 const TOUCH_MS: i64 = 100;
+/// Most of an interval that may be missing, at its edges.
+const MOST_MISSING_MS: i64 = 250;
 /// Fastest playback that counts, in thousandths of real time.
 pub const MOST_RATE_PERMILLE: i64 = 1250;
 
@@ -135,14 +137,17 @@ impl Delivered {
     #[must_use]
     pub fn pack(&self, interval: Interval, from: Timestamp, taken: &Intervals) -> Option<Wall> {
         let length = interval.until_ms - interval.from_ms;
-        let (mut wall, mut missing, mut before) = (None::<Wall>, length, 0);
-        for part in &self.0 {
-            let played = part.until_ms.min(interval.until_ms) - part.from_ms.max(interval.from_ms);
-            if played <= 0 {
-                continue;
-            }
-            missing -= played;
-            let needed = played * 1000 / MOST_RATE_PERMILLE;
+        let played =
+            |part: &Part| part.until_ms.min(interval.until_ms) - part.from_ms.max(interval.from_ms);
+        let delivered: i64 = self.0.iter().map(|part| played(part).max(0)).sum();
+        let mut missing = length - delivered;
+        if length <= 0 || missing > (length / 10).min(MOST_MISSING_MS) {
+            return None;
+        }
+        let (mut wall, mut before) = (None::<Wall>, 0);
+        for part in self.0.iter().filter(|part| played(part) > 0) {
+            // The edge that is missing was played too.
+            let needed = wall_clock_of(played(part) + std::mem::take(&mut missing));
             let free_from = wall.map_or(from, |wall| wall.until);
             let waited = part.since > free_from;
             let (begin, until) = take(taken, free_from.max(part.since).0, needed);
@@ -157,8 +162,7 @@ impl Delivered {
                 until: Timestamp(until),
             });
         }
-        let rounding = (length / 10).min(250);
-        wall.filter(|_| length > 0 && missing <= rounding)
+        wall
     }
 
     /// In order.
@@ -166,6 +170,11 @@ impl Delivered {
     pub fn parts(&self) -> &[Part] {
         &self.0
     }
+}
+
+/// What it takes to play so much at [`MOST_RATE_PERMILLE`]; never nothing.
+fn wall_clock_of(played_ms: i64) -> i64 {
+    (played_ms * 1000 + MOST_RATE_PERMILLE - 1) / MOST_RATE_PERMILLE
 }
 
 /// The first free `needed` milliseconds from `at` on: where they begin and where they end.

@@ -89,6 +89,8 @@ pub enum Reason {
     TwoAtOnce,
     /// No interval of this timeline.
     OutOfRange,
+    /// Shorter than playback is reported, or in more pieces than playback has.
+    TooFine,
 }
 
 impl Reason {
@@ -100,6 +102,7 @@ impl Reason {
             Self::FasterThanTime => "faster_than_time",
             Self::TwoAtOnce => "two_at_once",
             Self::OutOfRange => "out_of_range",
+            Self::TooFine => "too_fine",
         }
     }
 }

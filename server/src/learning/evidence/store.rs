@@ -10,10 +10,11 @@ use crate::clock::Timestamp;
 use crate::error::Error;
 use crate::id::{AccountId, IntervalId, LessonId, PlaySessionId, TimelineId};
 use crate::learning::access::MayWatch;
+use crate::learning::progress::LESSON_COUNTS_FROM;
 use crate::learning::watched::{Interval, Intervals};
 
 const KEY_NAME: &str = "receipt_key";
-/// Flags that one play session can leave.
+/// Flags that an account can leave of a lesson.
 pub const MOST_FLAGS: i64 = 200;
 
 /// The stored key, made now when there is none.
@@ -93,6 +94,32 @@ pub async fn lock_clock(
     Ok(used)
 }
 
+/// Intervals that were credited, and in how many rows.
+pub struct Pieces {
+    /// Joined.
+    pub parts: Intervals,
+    /// As they were claimed.
+    pub rows: usize,
+}
+
+impl Pieces {
+    fn of(rows: Vec<(i64, i64)>) -> Self {
+        Self {
+            rows: rows.len(),
+            parts: Intervals::merge(
+                rows.into_iter()
+                    .map(|(from_ms, until_ms)| Interval { from_ms, until_ms }),
+            ),
+        }
+    }
+
+    /// One row more.
+    pub fn add(&mut self, part: Interval) {
+        self.parts.add(part);
+        self.rows += 1;
+    }
+}
+
 /// The wall clock after `since` that was credited, in epoch milliseconds.
 ///
 /// # Errors
@@ -101,8 +128,8 @@ pub async fn taken(
     connection: &mut AnyConnection,
     account: AccountId,
     since: Timestamp,
-) -> Result<Intervals, Error> {
-    let rows: Vec<(i64, i64)> = sqlx::query_as(
+) -> Result<Pieces, Error> {
+    let rows = sqlx::query_as(
         "select wall_from, wall_until from watch_interval \
          where account_id = $1 and wall_until > $2",
     )
@@ -110,10 +137,45 @@ pub async fn taken(
     .bind(since)
     .fetch_all(connection)
     .await?;
-    Ok(Intervals::merge(
-        rows.into_iter()
-            .map(|(from_ms, until_ms)| Interval { from_ms, until_ms }),
-    ))
+    Ok(Pieces::of(rows))
+}
+
+/// What was credited of the timeline and counts, whether it is shown or not.
+///
+/// # Errors
+/// When the database fails.
+pub async fn played(connection: &mut AnyConnection, right: MayWatch) -> Result<Pieces, Error> {
+    let sql = format!(
+        "select from_ms, until_ms from watch_interval \
+         where account_id = $1 and lesson_id = $2 and timeline_id = $3 \
+         and wall_from >= {LESSON_COUNTS_FROM}"
+    );
+    let rows = sqlx::query_as(sqlx::AssertSqlSafe(sql))
+        .bind(right.account())
+        .bind(right.lesson())
+        .bind(right.timeline())
+        .fetch_all(connection)
+        .await?;
+    Ok(Pieces::of(rows))
+}
+
+/// Playback of this session is here now.
+///
+/// # Errors
+/// When the database fails.
+pub async fn reach(
+    connection: &mut AnyConnection,
+    session: PlaySessionId,
+    reached_ms: i64,
+    now: Timestamp,
+) -> Result<(), Error> {
+    sqlx::query("update play_session set reached_ms = $1, reached_at = $2 where id = $3")
+        .bind(reached_ms)
+        .bind(now)
+        .bind(session)
+        .execute(connection)
+        .await?;
+    Ok(())
 }
 
 /// Moves the clock from `used` on; false when another transaction moved it meanwhile.
@@ -186,8 +248,8 @@ pub async fn append_interval(
     Ok(())
 }
 
-/// Appends a flag; a repeated report is flagged once, and a play session leaves no more than
-/// [`MOST_FLAGS`]: whoever looks at them has seen enough by then.
+/// Appends a flag; a repeated report is flagged once, and an account leaves no more than [`MOST_FLAGS`] of a
+/// lesson: whoever looks at them has seen enough by then.
 ///
 /// # Errors
 /// When the database fails.
@@ -202,8 +264,8 @@ pub async fn append_flag(
     sqlx::query(
         "insert into evidence_flag (id, play_session_id, account_id, lesson_id, reason, from_ms, \
          until_ms, recorded_at) select $1, $2, $3, $4, $5, $6, $7, $8 \
-         where (select count(*) from evidence_flag where account_id = $3 and lesson_id = $4 \
-         and play_session_id = $2) < $9 on conflict (id) do nothing",
+         where (select count(*) from evidence_flag where account_id = $3 and lesson_id = $4) < $9 \
+         on conflict (id) do nothing",
     )
     .bind(claim.id)
     .bind(session)

@@ -36,7 +36,7 @@ pub struct Newcomer {
     pub id: ParticipantId,
     /// As people see it.
     pub name: String,
-    /// Part, if the room does not know one yet.
+    /// Part on the course, or the one that a leader gave; only a leader gives more to whom the room knows.
     pub role: Role,
     /// Was let in before, or needs nobody to let him or her in.
     pub admitted: bool,
@@ -351,11 +351,14 @@ impl State {
         need(!self.ended, Refusal::Closed)?;
         if let Some(member) = self.people.get(&newcomer.id) {
             let lets_in = member.waiting && newcomer.admitted && !self.locked;
-            if member.person.present && !lets_in {
+            let role = member.person.role.min(newcomer.role);
+            let lowered = !member.given && role < member.person.role;
+            if member.person.present && !lets_in && !lowered {
                 return Ok(Vec::new());
             }
             let person = Person {
                 present: true,
+                role: if lowered { role } else { member.person.role },
                 ..member.person.clone()
             };
             return Ok(if member.waiting && !lets_in {

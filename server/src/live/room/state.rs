@@ -16,6 +16,8 @@ pub struct Member {
     pub person: Person,
     /// Still to be let in.
     pub waiting: bool,
+    /// A leader gave him or her the part.
+    pub given: bool,
 }
 
 /// A room after some event.
@@ -181,7 +183,25 @@ impl State {
 
     fn put(&mut self, person: &Person, waiting: bool) {
         let person = person.clone();
-        self.people.insert(person.id, Member { person, waiting });
+        let before = self.people.get(&person.id);
+        let given = before.is_some_and(|member| member.given);
+        let member = Member {
+            person,
+            waiting,
+            given,
+        };
+        self.people.insert(member.person.id, member);
+    }
+
+    fn give(&mut self, who: ParticipantId, role: Role) {
+        if let Some(member) = self.people.get_mut(&who) {
+            member.given = true;
+            member.person.role = role;
+            if role == Role::Observer {
+                member.person.hand_ms = None;
+                member.person.floor = false;
+            }
+        }
     }
 
     fn left(&mut self, who: ParticipantId) {
@@ -241,13 +261,7 @@ impl State {
             }
             Act::Lock { on } => self.locked = *on,
             Act::OpenChat { on } => self.chat_open = *on,
-            Act::SetRole { who, role } => self.change(*who, |p| {
-                p.role = *role;
-                if *role == Role::Observer {
-                    p.hand_ms = None;
-                    p.floor = false;
-                }
-            }),
+            Act::SetRole { who, role } => self.give(*who, *role),
             Act::End => self.ending = true,
             // The new groups are an event of their own; the others are never kept.
             Act::OpenGroups { .. }

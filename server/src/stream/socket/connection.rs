@@ -19,7 +19,7 @@ use super::farewell::{
     STOPPING, TOO_MANY_MESSAGES, TOO_MANY_REFUSED, TRY_LATER,
 };
 use super::reading::client_message;
-use super::watching::{Crediting, Looking, Read, Watching, grown, said};
+use super::watching::{Crediting, Looking, Proving, Read, Watching, grown, said};
 use super::{HELLO_WITHIN, SILENT_FOR, Who};
 use crate::allowance::Allowance;
 use crate::error::Error;
@@ -30,6 +30,9 @@ use crate::websocket::{
 
 /// The other side is asked whether it is there when it said nothing for so long.
 const PING_EVERY: Duration = Duration::from_secs(4);
+/// Whoever reports nothing is asked this often, with a ping, whether he or she may still watch; a report
+/// proves it too.
+const PROVE_EVERY: Duration = Duration::from_secs(12);
 /// The farewell may take this long.
 const FAREWELL_WITHIN: Duration = Duration::from_secs(2);
 /// Intervals of one connection that may be refused: no honest player comes near it.
@@ -66,6 +69,9 @@ pub(super) struct Connection {
     crediting: Option<Crediting>,
     /// Of a recording that is not finished.
     looking: Option<Looking>,
+    proving: Option<Proving>,
+    /// When it was last asked whether the viewer may watch.
+    proved: Instant,
     /// Intervals that were refused so far.
     refused: usize,
     /// Bytes sent, by the rung that they were sent of.
@@ -86,6 +92,8 @@ impl Connection {
             reading: None,
             crediting: None,
             looking: None,
+            proving: None,
+            proved: now,
             refused: 0,
             sent: None,
         }
@@ -185,6 +193,10 @@ impl Connection {
                     watching.looked(looked).map_err(refused)?;
                     self.looking = watching.look(streams);
                 }
+                proof = some(&mut self.proving) => {
+                    self.proving = None;
+                    may_go_on(proof)?;
+                }
                 index = grown(&mut watching.index) => match index {
                     Some(index) => watching.grow(index, streams),
                     None => watching.index = None,
@@ -200,6 +212,10 @@ impl Connection {
                         return Err(GONE);
                     }
                     watching.remind(streams);
+                    if self.proved + PROVE_EVERY <= now {
+                        self.proved = now;
+                        self.proving = Some(watching.prove(streams, &self.who));
+                    }
                     // While something is on its way out, its arrival tells as much as a ping.
                     if !flushing && self.heard + PING_EVERY <= now {
                         self.feed(Message::Ping(Bytes::new())).await?;
@@ -334,6 +350,7 @@ impl Connection {
     ) -> Result<(), Farewell> {
         // Of an error: nothing was credited; the client keeps its intervals and reports again.
         let verdict = verdict.map_err(refused)?;
+        self.proved = Instant::now();
         self.refused += verdict.refused.len();
         if self.refused > MOST_REFUSED {
             return Err(TOO_MANY_REFUSED);
@@ -430,6 +447,18 @@ fn refused(error: Error) -> Farewell {
         Error::NotFound => NOT_FOUND,
         Error::Malformed(_) => MALFORMED,
         error => fault(error),
+    }
+}
+
+/// Ends what must not go on. A fault ends nothing: it is asked again.
+fn may_go_on(proof: Result<(), Error>) -> Result<(), Farewell> {
+    match proof {
+        Err(error @ (Error::SignInNeeded | Error::NotFound)) => Err(refused(error)),
+        Err(error) => {
+            tracing::warn!(%error, "it could not be asked who may watch");
+            Ok(())
+        }
+        Ok(()) => Ok(()),
     }
 }
 

@@ -31,6 +31,8 @@ use crate::websocket::{BinaryMessage, Utf8Bytes};
 pub(super) type Read = BoxFuture<'static, (Frame, Result<Bytes, Error>)>;
 /// What became of intervals that a client reported.
 pub(super) type Crediting = BoxFuture<'static, Result<Verdict, Error>>;
+/// Whether somebody may go on.
+pub(super) type Proving = BoxFuture<'static, Result<(), Error>>;
 
 /// The right to a recording that is not finished, and what there is of it now.
 pub(super) type Looking = BoxFuture<'static, Result<(MayWatch, Arc<Timeline>), Error>>;
@@ -221,6 +223,21 @@ impl Watching {
         Ok(())
     }
 
+    /// Whether everything that let the connection begin still holds.
+    pub(super) fn prove(&self, streams: &Streams, who: &Who) -> Proving {
+        let (streams, right) = (streams.clone(), self.right);
+        let (session_hash, in_room) = (who.session_hash.clone(), self.seat.is_some());
+        async move {
+            still(&streams, &session_hash, right).await?;
+            if in_room {
+                let (timeline, account) = (right.timeline(), right.account());
+                streams.rooms.prove(timeline, account).await?;
+            }
+            Ok(())
+        }
+        .boxed()
+    }
+
     /// Has what was played credited.
     pub(super) fn credit(
         &self,
@@ -243,13 +260,7 @@ impl Watching {
         let (streams, device) = (streams.clone(), who.device);
         let session_hash = who.session_hash.clone();
         async move {
-            // A learner may have signed out or left the course since the connection began.
-            let mut connection = streams.db.read().await?;
-            if !session::holds(&mut connection, &session_hash, streams.evidence.now()).await? {
-                return Err(Error::SignInNeeded);
-            }
-            let right = MayWatch::prove(&mut connection, right.account(), right.timeline()).await?;
-            drop(connection);
+            let right = still(&streams, &session_hash, right).await?;
             let account = Account {
                 right,
                 session,
@@ -290,6 +301,16 @@ impl Watching {
         let kept = Arc::new((self.right.account(), self.timeline(), delivered));
         streams.recent.insert(self.session, kept).await;
     }
+}
+
+/// The right to watch as it is now: somebody may have signed out, left the course or been sent out since the
+/// connection began.
+async fn still(streams: &Streams, session_hash: &str, right: MayWatch) -> Result<MayWatch, Error> {
+    let mut connection = streams.db.read().await?;
+    if !session::holds(&mut connection, session_hash, streams.evidence.now()).await? {
+        return Err(Error::SignInNeeded);
+    }
+    MayWatch::prove(&mut connection, right.account(), right.timeline()).await
 }
 
 /// The next index of a timeline that grows; for ever when it does not. `None`: nobody feeds it any more.
