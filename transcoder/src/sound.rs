@@ -3,7 +3,7 @@
 use ffmpeg_next::format::Sample;
 use ffmpeg_next::{ChannelLayout, Dictionary, Rational, codec, encoder, frame};
 
-use crate::drift::{Drift, stretched};
+use crate::drift::{Drift, stretch};
 use crate::error::{Error, libav};
 use crate::limits::LONGEST_MS;
 use crate::resample::{RATE, Resampler};
@@ -48,8 +48,8 @@ impl Mono {
             if ahead.abs() > JUMP_MS * PER_MS || self.position == 0 {
                 self.jump(ahead, &mut samples, &mut out)?;
             } else {
-                let length = self.drift.length(ahead, samples.len());
-                samples = stretched(samples, length);
+                let length = self.drift.length(samples.len(), ahead);
+                samples = stretch(&samples, length);
             }
         }
         self.position += i64::try_from(samples.len()).unwrap_or(0);
@@ -66,7 +66,7 @@ impl Mono {
         samples: &mut Vec<f32>,
         out: &mut impl FnMut(&[f32]) -> Result<(), Error>,
     ) -> Result<(), Error> {
-        self.drift = Drift::default();
+        self.drift.placed();
         self.silence(self.position + ahead, out)?;
         let late = usize::try_from(-ahead).unwrap_or(0);
         samples.drain(..late.min(samples.len()));

@@ -5,7 +5,6 @@
 //! queue is bounded. When the machine is too slow the largest rungs rest, see [`pressure`].
 
 mod adts;
-mod align;
 mod container;
 mod decode;
 mod events;

@@ -10,7 +10,6 @@ use millet_manifest::Kind;
 use millet_manifest::live::{LiveRendition, Output};
 
 use super::adts;
-use super::align::{self, Align};
 use super::decode::SoundDecoder;
 use super::events;
 use super::grid::{PART, Place, floor};
@@ -18,6 +17,7 @@ use super::ladder::{AAC, OPUS};
 use super::shared::{Signs, Sink};
 use super::voices::Voices;
 use crate::boxes::{self, Entry, Sample, Track, fragment};
+use crate::drift::{Drift, stretch};
 use crate::error::{Error, libav};
 use crate::raw;
 use crate::resample::{RATE, Resampler};
@@ -40,7 +40,7 @@ pub(crate) struct Sound {
     position: i64,
     /// Sound goes on: its next frame follows the one before. Otherwise it begins exactly where its time says.
     goes_on: bool,
-    align: Align,
+    drift: Drift,
     tracks: [Encoding; 2],
     voices: Voices,
     signs: Arc<Signs>,
@@ -53,7 +53,7 @@ impl Sound {
             resampler: Resampler::default(),
             position: start_ms * PER_MS,
             goes_on: false,
-            align: Align::default(),
+            drift: Drift::default(),
             tracks: [
                 Encoding::open(OPUS, start_ms, sink.clone())?,
                 Encoding::open(AAC, start_ms, sink.clone())?,
@@ -111,14 +111,14 @@ impl Sound {
         let tolerated = if self.goes_on { JITTER_MS * PER_MS } else { 0 };
         if ahead > tolerated {
             self.bridge(at_ms)?;
-            self.align.placed();
+            self.drift.placed();
         } else if ahead < -tolerated {
             let late = usize::try_from(-ahead).unwrap_or(usize::MAX);
             samples.drain(..late.min(samples.len()));
-            self.align.placed();
+            self.drift.placed();
         } else {
-            let length = self.align.length(samples.len(), ahead);
-            samples = align::stretch(&samples, length);
+            let length = self.drift.length(samples.len(), ahead);
+            samples = stretch(&samples, length);
         }
         if samples.is_empty() {
             return Ok(());
