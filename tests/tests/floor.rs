@@ -1,4 +1,5 @@
-//! The floor: who has it is heard by the class and its teacher, nobody else is.
+//! The floor: who has it is heard by the class and its teacher, nobody else is. And nobody publishes or
+//! listens who may not any more.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -6,11 +7,11 @@ use std::time::Duration;
 use futures_util::{SinkExt as _, StreamExt as _};
 use millet_server::id::{ActId, ParticipantId};
 use millet_server::live::floor::wire::{FloorAnswer, SUBPROTOCOL, SpeakerMessage, SpeechKind};
-use millet_server::live::publish::wire::{PublisherMessage, RunKind};
-use millet_server::live::room::act::{Act, Request};
+use millet_server::live::publish::wire::{PublishAnswer, PublisherMessage, RunKind};
+use millet_server::live::room::act::{Act, Request, Role};
 use millet_server::stream::wire::{ClientMessage, Follow, Hello, LiveWish};
-use millet_tests::kit::class::connect;
-use millet_tests::kit::{Class, School, Visitor};
+use millet_tests::kit::class::{self, connect};
+use millet_tests::kit::{Class, Engines, School, Server, Village, Visitor};
 use millet_tests::stream::host::Host;
 use millet_tests::stream::{Client, Event, hello};
 use tokio::net::TcpStream;
@@ -260,4 +261,56 @@ async fn strange_speakers_are_refused() {
     let outsider = Visitor::signed_in(address, "outsider").await;
     assert_eq!(outsider.get(&class.path("/speak")).await.status(), 404);
     school.server.kill().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_leads_no_more_publishes_no_more_and_whoever_is_out_hears_nothing() {
+    let Floor {
+        school,
+        student,
+        mut leads,
+        learner,
+        ..
+    } = Floor::of_a_class().await;
+    let (address, class, who) = (school.server.address, &school.class, learner.me);
+    let set = |role| Act::SetRole { who, role };
+    leads.act(set(Role::CoHost)).await;
+    let mut desk = desk(address, class, &student).await;
+    let mut sound = student.get(&class.path("/sound")).await;
+    assert_eq!(sound.status(), 200);
+
+    leads.act(set(Role::Learner)).await;
+    let not_leading = async {
+        while let Some(answer) = class::hear(&mut desk).await {
+            if let PublishAnswer::Problem { code } = answer {
+                return code;
+            }
+        }
+        String::new()
+    };
+    let code = timeout(SOON, not_leading)
+        .await
+        .expect("a learner publishes");
+    assert_eq!(code, "not_leading");
+
+    leads.act(Act::Remove { who }).await;
+    let over = async { while let Some(_sound) = sound.chunk().await.unwrap() {} };
+    timeout(SOON, over)
+        .await
+        .expect("it goes on for who was sent out");
+    school.server.kill().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_listens_does_not_delay_a_stop() {
+    let storage = Engines::Embedded.storage().await;
+    let village = Village::found(storage.db().await).await;
+    let server = Server::start_with(&storage, &["--drain-s", "120"]).await;
+    let class = Class::schedule(&village).await;
+    let teacher = Visitor::signed_in(server.address, "teacher").await;
+    assert_eq!(teacher.post(&class.path("/open"), &[]).await.status(), 303);
+    let sound = teacher.get(&class.path("/sound")).await;
+    assert_eq!(sound.status(), 200);
+    let stopped = timeout(SOON, server.stop()).await;
+    assert!(stopped.expect("it waits for the listener"));
 }

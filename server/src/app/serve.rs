@@ -26,6 +26,7 @@ use crate::db::{Db, OpenError};
 use crate::error::Error;
 use crate::jobs::worker;
 use crate::learning::evidence::Evidence;
+use crate::live::deck_store;
 use crate::live::decks::Decks;
 use crate::live::media::LiveMedia;
 use crate::live::media::recorder::Recorder;
@@ -188,6 +189,12 @@ pub async fn start(config: Config, metrics: PrometheusHandle) -> Result<Running,
             app.tasks.clone(),
         ));
     }
+    app.tasks.spawn(deck_store::run(
+        app.db.clone(),
+        app.objects.clone(),
+        app.clock.clone(),
+        app.stop.clone(),
+    ));
     app.tasks.spawn(remind::run(
         app.db.clone(),
         app.clock.clone(),

@@ -4,9 +4,11 @@ use axum::extract::{FromRef, FromRequestParts, Multipart, State};
 use axum::http::header;
 use axum::http::request::Parts;
 use axum::response::{IntoResponse as _, Redirect, Response};
+use bytes::Bytes;
 use serde::Deserialize;
 
-use super::decks::{self, Decks, MOST_BYTES};
+use super::deck_store;
+use super::decks::{Decks, MOST_BYTES};
 use super::proof::{InClass, Inside, Leader};
 use super::replay_routes::OfRecording;
 use super::room::limits::MOST_DECK_PAGES;
@@ -24,7 +26,7 @@ use crate::people::access::path_id;
 ///
 /// # Errors
 /// [`Error::TooLarge`], [`Error::UnsupportedType`], [`Error::Invalid`], [`Error::Conflict`] when the
-/// class is over or has enough slides.
+/// class is over or has enough slides, [`Error::Busy`] when too many are uploaded at once.
 pub async fn add(
     proof: InClass<Leader>,
     State(db): State<Db>,
@@ -37,6 +39,26 @@ pub async fn add(
     if proof.row().ended_at.is_some() || proof.row().cancelled_at.is_some() {
         return Err(Error::Conflict("class-closed"));
     }
+    // Both before anything of it is read.
+    let mut connection = db.read().await?;
+    deck_store::has_room(&mut connection, &proof).await?;
+    drop(connection);
+    let place = decks.place()?;
+    let (name, files) = read(&mut form).await?;
+    let pages = decks.draw(files).await?;
+    drop(place);
+    let deck = deck_store::store(&db, &objects, &proof, &name, pages, &clock).await?;
+    let id = deck.id;
+    let added = rooms.deck_added(proof.class(), deck).await;
+    if let Err(Error::Conflict(_)) = added {
+        deck_store::give_up(&db, &proof, id, clock.now()).await?;
+    }
+    added?;
+    Ok(Redirect::to(&class_path(proof.class())))
+}
+
+/// The name of the first file, and all files.
+async fn read(form: &mut Multipart) -> Result<(String, Vec<Bytes>), Error> {
     let broken = broken(MOST_BYTES as u64);
     let mut files = Vec::new();
     let mut name = String::new();
@@ -59,20 +81,7 @@ pub async fn add(
             });
         }
     }
-    let pages = decks.draw(files).await?;
-    let mut transaction = db.write().await?;
-    let deck = decks::store(
-        &mut transaction,
-        &objects,
-        &proof,
-        &name,
-        pages,
-        clock.now(),
-    )
-    .await?;
-    transaction.commit().await?;
-    rooms.deck_added(proof.class(), deck).await?;
-    Ok(Redirect::to(&class_path(proof.class())))
+    Ok((name, files))
 }
 
 /// A page of slides of the class of the path: for whoever is in it, and once it is over for whoever may
@@ -129,7 +138,7 @@ pub async fn slide(
     State(objects): State<Objects>,
 ) -> Result<Response, Error> {
     let (class, small) = (slide.class, wanted.small.is_some());
-    let picture = decks::read(&objects, class, slide.deck, slide.page, small).await?;
+    let picture = deck_store::read(&objects, class, slide.deck, slide.page, small).await?;
     let headers = [
         (header::CONTENT_TYPE, "image/webp"),
         (

@@ -1,4 +1,4 @@
-//! Slides: a PDF or pictures become small pictures of two sizes, stored as objects.
+//! Slides: a PDF or pictures become small pictures of two sizes; `deck_store` keeps them.
 //!
 //! A PDF is drawn by `pdftoppm` in a process of its own with limits on time, memory and bytes; pictures
 //! are decoded within limits. Neither is trusted.
@@ -12,18 +12,12 @@ use std::time::Duration;
 use bytes::Bytes;
 use image::imageops::FilterType;
 use image::{DynamicImage, ImageDecoder as _, ImageReader, Limits, Rgba, RgbaImage};
-use sqlx::AnyConnection;
 use tokio::process::Command;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::proof::{InClass, Leader};
 use super::room::limits::MOST_DECK_PAGES;
-use super::room::told::Deck;
-use crate::clock::Timestamp;
 use crate::courses::cover::Picture;
 use crate::error::Error;
-use crate::id::{DeckId, LiveClassId};
-use crate::objects::{Key, Objects};
 
 /// Largest upload, all files together.
 pub const MOST_BYTES: usize = 40 << 20;
@@ -47,8 +41,8 @@ const MOST_DECODED: u64 = 256 << 20;
 const LONGEST_RUN: Duration = Duration::from_secs(120);
 /// Limits of the process: processor seconds, memory, bytes of one file.
 const PROCESS_LIMITS: [&str; 3] = ["--cpu=90", "--as=2000000000", "--fsize=50000000"];
-/// Longest name, in characters.
-const LONGEST_NAME: usize = 100;
+/// Uploads at a time, whose files are held in memory until they are drawn.
+const MOST_UPLOADS: usize = 4;
 
 #[derive(Clone, Copy)]
 struct Size {
@@ -59,6 +53,7 @@ struct Size {
 /// Draws slides, one upload after the other so that classes keep the processor; cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Decks {
+    uploads: Arc<Semaphore>,
     at_once: Arc<Semaphore>,
     folder: Arc<Path>,
 }
@@ -72,14 +67,32 @@ pub struct Page {
     pub small: Bytes,
 }
 
+impl Page {
+    /// Bytes of both.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.large.len() + self.small.len()
+    }
+}
+
 impl Decks {
     /// What is needed while slides are drawn lies in `folder`, and is removed afterwards.
     #[must_use]
     pub fn new(folder: &Path) -> Self {
         Self {
+            uploads: Arc::new(Semaphore::new(MOST_UPLOADS)),
             at_once: Arc::new(Semaphore::new(1)),
             folder: folder.into(),
         }
+    }
+
+    /// A place for an upload, which is asked for before its files are read and kept until they are drawn.
+    ///
+    /// # Errors
+    /// [`Error::Busy`] when as many as there may be are uploaded now.
+    pub fn place(&self) -> Result<OwnedSemaphorePermit, Error> {
+        let place = self.uploads.clone().try_acquire_owned();
+        place.map_err(|_| Error::Busy)
     }
 
     /// Draws one PDF, or one page for each picture.
@@ -224,78 +237,6 @@ fn encode(picture: &DynamicImage, size: Size) -> Result<Bytes, Error> {
     Ok(last.into())
 }
 
-fn key(class: LiveClassId, deck: DeckId, page: usize, small: bool) -> Result<Key, Error> {
-    let size = if small { "s" } else { "l" };
-    Ok(Key::new(format!("live/{class}/{deck}/{page}{size}.webp"))?)
-}
-
-/// Stores the pages of a deck; durable when it returns.
-///
-/// # Errors
-/// When a store fails.
-pub async fn store(
-    connection: &mut AnyConnection,
-    objects: &Objects,
-    proof: &InClass<Leader>,
-    name: &str,
-    pages: Vec<Page>,
-    now: Timestamp,
-) -> Result<Deck, Error> {
-    let (class, deck) = (proof.class(), DeckId::new());
-    let total: usize = pages
-        .iter()
-        .map(|page| page.large.len() + page.small.len())
-        .sum();
-    let count = pages.len();
-    for (number, page) in pages.into_iter().enumerate() {
-        objects
-            .put(&key(class, deck, number, false)?, page.large)
-            .await?;
-        objects
-            .put(&key(class, deck, number, true)?, page.small)
-            .await?;
-    }
-    let name: String = name
-        .chars()
-        .filter(|c| !c.is_control())
-        .take(LONGEST_NAME)
-        .collect();
-    sqlx::query(
-        "insert into live_deck (id, class_id, name, pages, total_bytes, created_by, created_at) \
-         values ($1, $2, $3, $4, $5, $6, $7)",
-    )
-    .bind(deck)
-    .bind(class)
-    .bind(&name)
-    .bind(i64::try_from(count).unwrap_or(i64::MAX))
-    .bind(i64::try_from(total).unwrap_or(i64::MAX))
-    .bind(proof.account())
-    .bind(now)
-    .execute(connection)
-    .await?;
-    Ok(Deck {
-        id: deck,
-        name,
-        pages: (0..count)
-            .map(|page| format!("/live/{class}/decks/{deck}/{page}"))
-            .collect(),
-    })
-}
-
-/// A page of a deck of this class.
-///
-/// # Errors
-/// [`Error::NotFound`], or when the objects fail.
-pub async fn read(
-    objects: &Objects,
-    class: LiveClassId,
-    deck: DeckId,
-    page: usize,
-    small: bool,
-) -> Result<Bytes, Error> {
-    Ok(objects.get(&key(class, deck, page, small)?).await?)
-}
-
 fn invalid(field: &'static str, reason: &'static str) -> Error {
     Error::Invalid { field, reason }
 }
@@ -346,6 +287,15 @@ mod tests {
         assert!(matches!(page(&cut), Err(Error::Invalid { .. })));
         let noise = page(&png(700, 700, true)).unwrap();
         assert!(noise.large.len() < 200_000);
+    }
+
+    #[test]
+    fn no_more_uploads_are_held_than_there_are_places() {
+        let decks = Decks::new(Path::new("."));
+        let mut places: Vec<_> = (0..MOST_UPLOADS).map(|_| decks.place().unwrap()).collect();
+        assert!(matches!(decks.place(), Err(Error::Busy)));
+        places.pop();
+        assert!(decks.place().is_ok());
     }
 
     /// A PDF of empty pages, as short as it can be.

@@ -7,6 +7,7 @@
 
 pub mod attendance;
 pub mod deck_routes;
+pub mod deck_store;
 pub mod decks;
 pub mod ends;
 pub mod farewell;
@@ -19,6 +20,7 @@ pub mod media;
 pub mod on_air;
 pub mod page;
 pub mod participants;
+pub mod parting;
 pub mod planning;
 pub mod proof;
 pub mod publish;
@@ -33,6 +35,8 @@ pub mod schedule_routes;
 pub mod store;
 pub mod trimming;
 
+#[cfg(test)]
+mod deck_tests;
 #[cfg(test)]
 mod recording_tests;
 #[cfg(test)]

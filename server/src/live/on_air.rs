@@ -7,15 +7,17 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
-use futures_util::stream;
+use futures_util::{StreamExt as _, stream};
 use std::sync::Arc;
 use tokio::sync::broadcast::error::RecvError;
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::ends::Ends;
 use super::floor::Floor;
 use super::media::owner::HostWatch;
 use super::media::{ClassMedia, LiveMedia};
+use super::parting;
 use super::proof::{InClass, Inside, Leader};
 use super::publish::{rtmp, socket, wire};
 use super::rooms::LiveRooms;
@@ -178,7 +180,8 @@ pub async fn publish(
     let media = on_air.of(proof.row()).await?;
     let tasks = on_air.tasks.clone();
     Ok(agreed.serve(socket::BOUNDS, move |socket| {
-        tasks.track_future(socket::serve(media, socket))
+        let lost = async move { parting::lost(&on_air.db, &on_air.rooms, proof).await };
+        tasks.track_future(socket::serve(media, lost, socket))
     }))
 }
 
@@ -191,14 +194,25 @@ pub async fn probe(_proof: InClass<Leader>, _noise: Bytes) -> StatusCode {
     StatusCode::NO_CONTENT
 }
 
-/// `GET /live/{class_id}/sound`: the sound of the class as it comes, as any phone's player opens it.
+/// `GET /live/{class_id}/sound`: the sound of the class as it comes, as any phone's player opens it. It ends with
+/// the class, with the listener's part in it, and when the server stops.
 ///
 /// # Errors
 /// [`Error::Conflict`] when the class is not open.
-pub async fn sound(proof: InClass<Inside>, State(on_air): State<OnAir>) -> Result<Response, Error> {
+pub async fn sound(
+    proof: InClass<Inside>,
+    State(on_air): State<OnAir>,
+    State(stop): State<CancellationToken>,
+) -> Result<Response, Error> {
     let media = on_air.of(proof.row()).await?;
     let listener = media.sound.subscribe();
     drop(media);
+    let over = async move {
+        tokio::select! {
+            () = stop.cancelled() => {}
+            () = parting::lost(&on_air.db, &on_air.rooms, proof) => {}
+        }
+    };
     let pieces = stream::unfold(listener, |mut listener| async {
         loop {
             match listener.recv().await {
@@ -209,6 +223,7 @@ pub async fn sound(proof: InClass<Inside>, State(on_air): State<OnAir>) -> Resul
             }
         }
     });
+    let pieces = pieces.take_until(Box::pin(over));
     let mut response = Body::from_stream(pieces).into_response();
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("audio/aac"));

@@ -3,10 +3,11 @@
 
 use bytes::Bytes;
 use millet_manifest::{TIMELINE_FILE, Timeline};
-use millet_server::clock::Timestamp;
+use millet_server::clock::{Clock, Timestamp};
 use millet_server::id::{LiveClassId, ParticipantId, TimelineId};
 use millet_server::jobs::prepared::prefix;
-use millet_server::live::decks::{self, Decks};
+use millet_server::live::deck_store;
+use millet_server::live::decks::Decks;
 use millet_server::live::proof::{InClass, Leader};
 use millet_server::live::room::act::{Act, Role};
 use millet_server::live::room::told::{Deck, Happened, Person};
@@ -48,14 +49,17 @@ impl Recorded {
             .await
             .unwrap();
         let now = Village::now();
-        let mut tx = village.db.write().await.unwrap();
-        let leader = InClass::<Leader>::prove(&mut tx, village.teacher, class.id)
+        let mut connection = village.db.read().await.unwrap();
+        let leader = InClass::<Leader>::prove(&mut connection, village.teacher, class.id)
             .await
             .unwrap();
+        drop(connection);
+        let (db, clock) = (&village.db, &Clock::System);
         let name = "Bees in spring.pdf";
-        let deck = decks::store(&mut tx, &objects, &leader, name, pages, now)
+        let deck = deck_store::store(db, &objects, &leader, name, pages, clock)
             .await
             .unwrap();
+        let mut tx = village.db.write().await.unwrap();
         store::open(&mut tx, &leader, now).await.unwrap();
         let host = Person {
             id: ParticipantId::new(),

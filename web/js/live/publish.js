@@ -296,7 +296,7 @@ export class Desk {
     this.say(`send-${code}`);
     if (code === "occupied") this.dialog(true);
     // Whoever was taken over from keeps the camera for another try; the others are done.
-    else if (code === "ended" || code === "taken_over") this.close();
+    else if (["ended", "taken_over", "not_leading"].includes(code)) this.close();
     this.draw();
   }
 

@@ -35,6 +35,7 @@ export type PublisherMessage =
 export type PublishProblem =
   | "occupied"
   | "taken_over"
+  | "not_leading"
   | "not_open"
   | "bad_media"
   | "ended"

@@ -211,6 +211,7 @@ live-said-send-server-less = It leaves out the best pictures for now.
 live-said-send-stopped = You are not sending.
 live-said-send-occupied = Somebody else sends to this class.
 live-said-send-taken-over = Somebody took over. You are not sending any more.
+live-said-send-not-leading = You do not lead this class any more, so you are not sending.
 live-said-send-not-open = The class is not open. Open it first.
 live-said-send-bad-media = The server could not read what this browser sends. Choose another source, or use OBS.
 live-said-send-ended = The class is over.

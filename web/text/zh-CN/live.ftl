@@ -211,6 +211,7 @@ live-said-send-server-less = 暂时不提供最清晰的画面。
 live-said-send-stopped = 未在直播。
 live-said-send-occupied = 已有人在推送本课。
 live-said-send-taken-over = 已被他人接管，你已停止推送。
+live-said-send-not-leading = 你已不再主持本课，已停止推送。
 live-said-send-not-open = 尚未开课，请先开课。
 live-said-send-bad-media = 服务器无法读取此浏览器的数据。请换来源，或使用OBS。
 live-said-send-ended = 课已结束。

@@ -10,7 +10,10 @@ pub mod owner;
 pub mod pipeline;
 pub mod recorder;
 mod run;
+mod stills;
 pub mod store;
+#[cfg(test)]
+mod tests;
 pub mod voices;
 
 use std::collections::HashMap;
@@ -136,8 +139,8 @@ impl LiveMedia {
         Ok(media)
     }
 
-    /// Ends the media of a class: everything is recorded and described when this returns. Viewers come to
-    /// its end when [`LiveMedia::forget`] is called. May be repeated, also after a restart.
+    /// Ends the media of a class: everything is recorded, and what is recorded is described, when this returns.
+    /// Viewers come to its end when [`LiveMedia::forget`] is called. May be repeated, also after a restart.
     ///
     /// # Errors
     /// When the class is not open here, or a store fails.
@@ -148,7 +151,10 @@ impl LiveMedia {
         if media.asks.send(Ask::End { reply }).await.is_ok() {
             answer.await.map_err(|_| Error::Busy)??;
         }
-        closing::close(&self.recorder, timeline, &media.growing.grown()).await
+        // Of what viewers saw, parts may have been lost before they were stored.
+        let grown = media.growing.grown();
+        let recorded = self.recorder.recorded(timeline, &grown).await?;
+        closing::close(&self.recorder, timeline, &recorded).await
     }
 
     /// The class is closed in the database too: viewers come to the end, and who comes later finds a

@@ -15,8 +15,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::asks::{Ask, NotNow, Publishing, Told};
 use super::pipeline::Pipeline;
-use super::recorder::Recorder;
+use super::recorder::{Gathered, Recorder};
 use super::run::{Run, output};
+use super::stills::Stills;
 use super::voices::{VoicePacket, Voices};
 use crate::error::Error;
 use crate::id::RunId;
@@ -62,10 +63,15 @@ struct State {
     run: Option<Run>,
     /// Number of the next segment to record.
     recorded: usize,
-    recording: Option<BoxFuture<'static, Result<usize, Error>>>,
+    /// Its media, until it is recorded.
+    gathered: Option<Arc<Gathered>>,
+    recording: Option<BoxFuture<'static, Result<(), Error>>>,
+    stills: Stills,
     /// Chunks wait to be shown since then.
     unshown: Option<Instant>,
     host_present: bool,
+    /// Somebody ended the class; nobody publishes any more.
+    ending: bool,
 }
 
 impl Owner {
@@ -74,9 +80,12 @@ impl Owner {
         let mut state = State {
             run: None,
             recorded: self.growing.segments(),
+            gathered: None,
             recording: None,
+            stills: Stills::new(self.recorder.clone(), self.growing.id()),
             unshown: None,
             host_present: false,
+            ending: false,
         };
         let mut voices = self.voices.listen();
         let mut ticks = interval(CLOCK_EVERY);
@@ -89,9 +98,13 @@ impl Owner {
                     None => break,
                     Some(Ask::End { reply }) => {
                         let ended = self.end(&mut state).await;
+                        let over = ended.is_ok();
                         // Whoever asked may have gone; the class has ended all the same.
                         let _ = reply.send(ended);
-                        return;
+                        if over {
+                            return;
+                        }
+                        // What is not stored yet is here alone: it is asked again.
                     }
                     Some(Ask::Publish { run, resumable, take, reply }) => {
                         let answer = self.publish(&mut state, run, resumable, take).await;
@@ -100,15 +113,22 @@ impl Owner {
                     Some(Ask::Left { run }) => state.leave(run),
                 },
                 output = output(&mut state.run) => match output {
-                    Some(output) => self.take(&mut state, output).await,
+                    Some(output) => self.take(&mut state, output),
                     None => self.run_ended(&mut state),
                 },
                 packet = voices.hear() => state.hear(packet),
                 _ = ticks.tick() => self.tick(&mut state).await,
                 done = some(&mut state.recording) => {
                     state.recording = None;
-                    self.recorded(&mut state, done);
+                    match self.recorded(&mut state, done) {
+                        Ok(()) => self.record(&mut state),
+                        // Tried again at the next tick.
+                        Err(error) => {
+                            tracing::error!(%error, "a live segment could not be recorded");
+                        }
+                    }
                 }
+                () = state.stills.stored() => {}
                 () = at(show) => self.show(&mut state),
             }
         }
@@ -126,6 +146,9 @@ impl Owner {
         resumable: bool,
         take: bool,
     ) -> Result<Publishing, NotNow> {
+        if state.ending {
+            return Err(NotNow::Ended);
+        }
         if let Some(run) = &mut state.run {
             let connected = run.left.is_none();
             if connected && run.id != id && !take {
@@ -187,7 +210,7 @@ impl Owner {
         let _ = run.pipeline.inputs.try_send(Input::End);
         let drain = async {
             while let Some(output) = run.pipeline.outputs.recv().await {
-                self.take(state, output).await;
+                self.take(state, output);
             }
         };
         if tokio::time::timeout(DRAIN_WITHIN, drain).await.is_err() {
@@ -197,7 +220,7 @@ impl Owner {
         self.show(state);
     }
 
-    async fn take(&self, state: &mut State, output: Output) {
+    fn take(&self, state: &mut State, output: Output) {
         match output {
             // The same in every run; they were written down when the class opened.
             Output::Ladder(_) | Output::Init { .. } => {}
@@ -224,12 +247,7 @@ impl Owner {
                 // Nobody listens: nothing is lost.
                 let _ = self.sound.send(data.into());
             }
-            Output::Still { at_ms, data } => {
-                let stored = self.recorder.still(self.growing.id(), at_ms, data.into());
-                if let Err(error) = stored.await {
-                    tracing::error!(%error, "a picture for the index could not be stored");
-                }
-            }
+            Output::Still { at_ms, data } => state.stills.keep(at_ms, data.into()),
             Output::Report(report) => {
                 if let Some(run) = &state.run {
                     run.told.send_modify(|told| told.report = report);
@@ -272,33 +290,37 @@ impl Owner {
 
     /// Begins to record the next complete segment.
     fn record(&self, state: &mut State) {
-        let sequence = state.recorded;
-        if state.recording.is_some() || sequence >= self.growing.complete() {
+        if state.recording.is_some() || state.recorded >= self.growing.complete() {
             return;
         }
-        let (recorder, growing) = (self.recorder.clone(), self.growing.clone());
-        state.recording = Some(
-            async move {
-                recorder.record(&growing, sequence).await?;
-                Ok(sequence + 1)
-            }
-            .boxed(),
-        );
+        let (recorder, gathered) = (self.recorder.clone(), self.gathered(state));
+        state.recording = Some(async move { recorder.record(&gathered).await }.boxed());
     }
 
-    fn recorded(&self, state: &mut State, done: Result<usize, Error>) {
+    /// The next complete segment, as every try records it.
+    fn gathered(&self, state: &mut State) -> Arc<Gathered> {
+        let next = || Arc::new(Gathered::of(&self.growing, state.recorded));
+        state.gathered.get_or_insert_with(next).clone()
+    }
+
+    /// # Errors
+    /// When it must be tried again.
+    fn recorded(&self, state: &mut State, done: Result<(), Error>) -> Result<(), Error> {
         match done {
-            Ok(next) => {
-                state.recorded = next;
-                let recorded_ms = self.recorded_ms(state);
-                if let Some(run) = &state.run {
-                    run.told.send_modify(|told| told.recorded_ms = recorded_ms);
-                }
-                self.record(state);
+            Ok(()) => {}
+            Err(error @ Error::Conflict(_)) => {
+                // It will never be recorded; what is recorded is what will be shown.
+                tracing::error!(%error, sequence = state.recorded, "others recorded a live segment");
             }
-            // Tried again at the next tick, while the ring still holds it.
-            Err(error) => tracing::error!(%error, "a live segment could not be recorded"),
+            Err(error) => return Err(error),
         }
+        state.gathered = None;
+        state.recorded += 1;
+        let recorded_ms = self.recorded_ms(state);
+        if let Some(run) = &state.run {
+            run.told.send_modify(|told| told.recorded_ms = recorded_ms);
+        }
+        Ok(())
     }
 
     fn recorded_ms(&self, state: &State) -> u64 {
@@ -307,22 +329,30 @@ impl Owner {
 
     /// Records everything there is.
     async fn record_all(&self, state: &mut State) -> Result<(), Error> {
-        if let Some(recording) = state.recording.take() {
-            let done = recording.await;
-            self.recorded(state, done);
-            state.recording = None;
+        // Side by side: one may hold the database for which the other waits.
+        let recording = async {
+            match state.recording.take() {
+                Some(recording) => Some(recording.await),
+                None => None,
+            }
+        };
+        let (done, ()) = tokio::join!(recording, state.stills.all_stored());
+        if let Some(done) = done {
+            self.recorded(state, done)?;
         }
         self.growing.cut();
         while state.recorded < self.growing.complete() {
-            self.recorder.record(&self.growing, state.recorded).await?;
-            state.recorded += 1;
+            let gathered = self.gathered(state);
+            let done = self.recorder.record(&gathered).await;
+            self.recorded(state, done)?;
         }
         Ok(())
     }
 
     async fn end(&self, state: &mut State) -> Result<(), Error> {
+        state.ending = true;
         self.finish_run(state).await;
-        if state.host_present {
+        if std::mem::take(&mut state.host_present) {
             (self.host)(false);
         }
         self.record_all(state).await

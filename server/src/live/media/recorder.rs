@@ -63,28 +63,50 @@ impl Recorder {
         Ok(Growing::new(timeline, began, grown, inits.to_vec()))
     }
 
-    /// Stores the segments of one number from the ring. A chunk that is no longer there ends its segment:
-    /// what comes behind it could not be decoded.
+    /// What is durable of a recording, with the renditions of `like`.
     ///
     /// # Errors
-    /// When a store fails; nothing is written down then, and it may be tried again.
-    pub async fn record(&self, growing: &Growing, sequence: usize) -> Result<(), Error> {
-        let grown = growing.grown();
-        let mut described = Vec::with_capacity(grown.renditions.len());
-        for (rendition, segments) in grown.segments.iter().enumerate() {
-            let mut segment = segments
-                .get(sequence)
-                .map_or_else(|| empty(sequence), |segment| Segment::clone(segment));
-            let bytes = gather(growing, rendition, sequence, &mut segment);
-            if !segment.chunks.is_empty() {
-                let key = key(growing.id(), &segment.file)?;
-                self.objects.put(&key, bytes).await?;
+    /// When the database fails.
+    pub async fn recorded(&self, timeline: TimelineId, like: &Grown) -> Result<Grown, Error> {
+        let mut connection = self.db.read().await?;
+        let recorded = store::segments(&mut connection, timeline).await?;
+        let mut grown = growing::empty(like.renditions.to_vec(), like.segment_ms, like.epoch);
+        for (sequence, segments) in recorded {
+            restore(&mut grown, sequence, segments);
+        }
+        Ok(grown)
+    }
+
+    /// Stores what was gathered: the objects, then the row that names them.
+    ///
+    /// # Errors
+    /// [`Error::Conflict`] when something else is recorded under this number, which stays; or when a store
+    /// fails, and the same may be tried again.
+    pub async fn record(&self, gathered: &Gathered) -> Result<(), Error> {
+        let Gathered {
+            timeline,
+            sequence,
+            segments,
+            media,
+        } = gathered;
+        let mut connection = self.db.read().await?;
+        let known = store::segment(&mut connection, *timeline, *sequence).await?;
+        drop(connection);
+        match known {
+            // The answer was lost, or the objects are another one's: they are never changed.
+            Some(known) => return store::same(&known, segments),
+            None => {
+                for (segment, bytes) in segments.iter().zip(media) {
+                    if !segment.chunks.is_empty() {
+                        let key = key(*timeline, &segment.file)?;
+                        self.objects.put(&key, bytes.clone()).await?;
+                    }
+                }
             }
-            described.push(segment);
         }
         let mut transaction = self.db.write().await?;
         let now = self.clock.now();
-        store::append(&mut transaction, growing.id(), sequence, &described, now).await?;
+        store::append(&mut transaction, *timeline, *sequence, segments, now).await?;
         transaction.commit().await?;
         Ok(())
     }
@@ -117,6 +139,42 @@ pub fn key(timeline: TimelineId, file: &str) -> Result<Key, Error> {
     Ok(Key::new(format!("{}/{file}", prefix(timeline)))?)
 }
 
+/// The segments of one number as they are recorded: taken from the ring once, so that every try stores the
+/// same.
+#[derive(Debug)]
+pub struct Gathered {
+    timeline: TimelineId,
+    sequence: usize,
+    /// Of each rendition.
+    segments: Vec<Segment>,
+    /// Their bytes.
+    media: Vec<Bytes>,
+}
+
+impl Gathered {
+    /// Takes the segments of one number from the ring. A chunk that is no longer there ends its segment:
+    /// what comes behind it could not be decoded.
+    #[must_use]
+    pub fn of(growing: &Growing, sequence: usize) -> Self {
+        let grown = growing.grown();
+        let mut segments = Vec::with_capacity(grown.segments.len());
+        let mut media = Vec::with_capacity(grown.segments.len());
+        for (rendition, own) in grown.segments.iter().enumerate() {
+            let mut segment = own
+                .get(sequence)
+                .map_or_else(|| empty(sequence), |segment| Segment::clone(segment));
+            media.push(gather(growing, rendition, sequence, &mut segment));
+            segments.push(segment);
+        }
+        Self {
+            timeline: growing.id(),
+            sequence,
+            segments,
+            media,
+        }
+    }
+}
+
 /// Joins the chunks of a segment; drops from its description what is not there.
 fn gather(growing: &Growing, rendition: usize, sequence: usize, segment: &mut Segment) -> Bytes {
     let number = (
@@ -141,6 +199,9 @@ fn gather(growing: &Growing, rendition: usize, sequence: usize, segment: &mut Se
     }
     segment.chunks.truncate(kept);
     segment.bytes = whole.len() as u64;
+    if kept == 0 {
+        segment.file.clear();
+    }
     whole.freeze()
 }
 

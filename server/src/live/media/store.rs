@@ -48,10 +48,10 @@ pub async fn open(
         .transpose()
 }
 
-/// Adds segments of one number; their objects are durable.
+/// Adds segments of one number; their objects are durable. The same again changes nothing.
 ///
 /// # Errors
-/// When the database fails.
+/// [`Error::Conflict`] when others have this number, or when the database fails.
 pub async fn append(
     connection: &mut AnyConnection,
     timeline: TimelineId,
@@ -59,7 +59,7 @@ pub async fn append(
     segments: &[Segment],
     now: Timestamp,
 ) -> Result<(), Error> {
-    sqlx::query(
+    let added = sqlx::query(
         "insert into live_segment (timeline_id, sequence, segments, recorded_at) \
          values ($1, $2, $3, $4) on conflict do nothing",
     )
@@ -67,9 +67,44 @@ pub async fn append(
     .bind(i64::try_from(sequence).unwrap_or(i64::MAX))
     .bind(json(&segments)?)
     .bind(now)
-    .execute(connection)
+    .execute(&mut *connection)
     .await?;
-    Ok(())
+    if added.rows_affected() == 1 {
+        return Ok(());
+    }
+    let known = segment(connection, timeline, sequence).await?;
+    same(&known.unwrap_or_default(), segments)
+}
+
+/// Whether what is recorded under a number is this.
+///
+/// # Errors
+/// [`Error::Conflict`] when it is something else.
+pub fn same(recorded: &[Segment], segments: &[Segment]) -> Result<(), Error> {
+    if recorded == segments {
+        Ok(())
+    } else {
+        Err(Error::Conflict("state"))
+    }
+}
+
+/// The segments of one number, of each rendition; `None` while they are not recorded.
+///
+/// # Errors
+/// When the database fails.
+pub async fn segment(
+    connection: &mut AnyConnection,
+    timeline: TimelineId,
+    sequence: usize,
+) -> Result<Option<Vec<Segment>>, Error> {
+    let row: Option<(String,)> = sqlx::query_as(
+        "select segments from live_segment where timeline_id = $1 and sequence = $2",
+    )
+    .bind(timeline)
+    .bind(i64::try_from(sequence).unwrap_or(i64::MAX))
+    .fetch_optional(connection)
+    .await?;
+    row.map(|(segments,)| from_json(&segments)).transpose()
 }
 
 /// All recorded segments in order: the number, and the segment of each rendition.

@@ -16,6 +16,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::ending::Ending;
 use crate::id::RunId;
 use crate::live::media::ClassMedia;
 use crate::live::media::asks::{Ask, Publishing};
@@ -24,8 +25,14 @@ use crate::live::media::asks::{Ask, Publishing};
 const MOST_ENCODERS: usize = 64;
 /// A key that was revoked stops working within this time.
 const LOOK_AT_KEY_EVERY: Duration = Duration::from_secs(5);
+/// A connection must show a key within this time; until then it holds a place that others need.
+const KEY_WITHIN: Duration = Duration::from_secs(5);
 /// An encoder that sends nothing for this long is gone.
 const SILENT_FOR: Duration = Duration::from_secs(20);
+/// When no connection can be taken, for want of file descriptors for example, the next try waits this long.
+const TAKE_AGAIN: Duration = Duration::from_secs(1);
+/// Connections that are turned away are said this often.
+const SAY_EVERY: Duration = Duration::from_secs(10);
 /// Largest frame that is taken.
 const LARGEST_FRAME: usize = 2 << 20;
 
@@ -40,12 +47,20 @@ pub async fn run(
     tasks: TaskTracker,
 ) {
     let seats = Arc::new(Semaphore::new(MOST_ENCODERS));
+    let mut said: Option<Instant> = None;
     loop {
-        let accepted = tokio::select! {
+        let (stream, _) = tokio::select! {
             () = stop.cancelled() => return,
-            accepted = listener.accept() => accepted,
+            accepted = accept(|| listener.accept()) => accepted,
         };
-        let (Ok((stream, _)), Ok(seat)) = (accepted, seats.clone().try_acquire_owned()) else {
+        let Ok(seat) = seats.clone().try_acquire_owned() else {
+            if said.is_none_or(|said| said.elapsed() > SAY_EVERY) {
+                said = Some(Instant::now());
+                tracing::warn!(
+                    MOST_ENCODERS,
+                    "an encoder was turned away: all places are taken"
+                );
+            }
             continue;
         };
         let (open, stop) = (open.clone(), stop.clone());
@@ -59,8 +74,22 @@ pub async fn run(
     }
 }
 
+/// The next connection.
+async fn accept<S, F>(mut next: impl FnMut() -> F) -> S
+where
+    F: Future<Output = std::io::Result<S>>,
+{
+    loop {
+        match next().await {
+            Ok(stream) => return stream,
+            Err(error) => tracing::warn!(%error, "no encoder can connect"),
+        }
+        tokio::time::sleep(TAKE_AGAIN).await;
+    }
+}
+
 async fn serve(stream: TcpStream, open: OpenByKey) {
-    let (heard, mut silent) = tokio::sync::watch::channel(());
+    let (heard, mut silent) = tokio::sync::watch::channel(false);
     let handler = Encoder {
         open,
         heard,
@@ -69,8 +98,12 @@ async fn serve(stream: TcpStream, open: OpenByKey) {
         publishing: None,
         number: 0,
     };
-    let session = ServerSession::new(stream, handler).run();
+    let session = ServerSession::new(Ending(stream), handler).run();
     let watch = async {
+        let shown = silent.wait_for(|shown| *shown);
+        if !matches!(tokio::time::timeout(KEY_WITHIN, shown).await, Ok(Ok(_))) {
+            return;
+        }
         while matches!(
             tokio::time::timeout(SILENT_FOR, silent.changed()).await,
             Ok(Ok(()))
@@ -80,13 +113,14 @@ async fn serve(stream: TcpStream, open: OpenByKey) {
         ended = session => if let Err(error) = ended {
             tracing::debug!(%error, "an encoder's connection ended");
         },
-        () = watch => tracing::debug!("an encoder fell silent"),
+        () = watch => tracing::debug!("an encoder fell silent, or showed no key"),
     }
 }
 
 struct Encoder {
     open: OpenByKey,
-    heard: tokio::sync::watch::Sender<()>,
+    /// Whether a key was shown; sent again with all that is heard.
+    heard: tokio::sync::watch::Sender<bool>,
     key: String,
     looked: Instant,
     publishing: Option<(ClassMedia, RunId, Publishing)>,
@@ -118,6 +152,8 @@ impl SessionHandler for Encoder {
         if self.publishing.is_some() {
             return Err(refuse());
         }
+        // A wrong one ends the connection at once.
+        self.heard.send_replace(true);
         let media = (self.open)(name.to_owned()).await.ok_or_else(refuse)?;
         let run = RunId::new();
         let (reply, answer) = oneshot::channel();
@@ -140,7 +176,7 @@ impl SessionHandler for Encoder {
     }
 
     async fn on_data(&mut self, _stream: u32, data: SessionData) -> Result<(), ServerSessionError> {
-        self.heard.send_replace(());
+        self.heard.send_replace(true);
         if self.looked.elapsed() > LOOK_AT_KEY_EVERY {
             self.looked = Instant::now();
             (self.open)(self.key.clone()).await.ok_or_else(refuse)?;
@@ -238,7 +274,70 @@ fn specific_config(data: &[u8]) -> Option<(u32, u32)> {
 
 #[cfg(test)]
 mod tests {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
     use super::*;
+
+    #[tokio::test]
+    async fn a_connection_without_a_key_does_not_keep_its_place() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let open: OpenByKey = Arc::new(|_| Box::pin(std::future::ready(None)));
+        let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
+        let running = tokio::spawn(run(listener, open, stop.clone(), tasks.clone()));
+        let mut mute = TcpStream::connect(address).await.unwrap();
+        // Slow enough to say nothing, fast enough not to be silent.
+        let (mut hears, mut says) = mute.split();
+        let slowly = async {
+            while says.write_all(&[3]).await.is_ok() {
+                tokio::time::sleep(Duration::from_millis(500)).await;
+            }
+        };
+        let mut byte = [0];
+        let ended = async {
+            tokio::select! {
+                _ = hears.read(&mut byte) => {}
+                () = slowly => {}
+            }
+        };
+        let ended = tokio::time::timeout(SILENT_FOR / 2, ended).await;
+        assert!(ended.is_ok(), "it keeps the place of an encoder");
+        stop.cancel();
+        running.await.unwrap();
+        tasks.close();
+        tasks.wait().await;
+    }
+
+    #[tokio::test]
+    async fn a_connection_that_ends_early_gives_its_place_back_at_once() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let open: OpenByKey = Arc::new(|_| Box::pin(std::future::ready(None)));
+        let served = async {
+            let (stream, _) = listener.accept().await.unwrap();
+            serve(stream, open).await;
+        };
+        let connected = async { drop(TcpStream::connect(address).await.unwrap()) };
+        let both = async { tokio::join!(served, connected) };
+        let ended = tokio::time::timeout(KEY_WITHIN / 2, both).await;
+        assert!(ended.is_ok(), "nobody is there any more");
+    }
+
+    #[tokio::test]
+    async fn while_no_connection_can_be_taken_the_next_try_waits() {
+        let began = Instant::now();
+        let mut tries = 0;
+        let stream = accept(|| {
+            tries += 1;
+            std::future::ready(if tries < 3 {
+                Err(std::io::Error::other("no file descriptors"))
+            } else {
+                Ok(tries)
+            })
+        });
+        assert_eq!(stream.await, 3);
+        assert!(began.elapsed() >= TAKE_AGAIN * 2);
+    }
 
     #[test]
     fn tags_of_h264_become_frames_with_their_time_of_showing() {

@@ -1,5 +1,6 @@
 //! `GET /live/{class_id}/publish`: one task for each publisher.
 
+use std::pin::Pin;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -39,17 +40,19 @@ const MESSAGES_EACH_SECOND: f64 = 200.0;
 const BYE: Farewell = (1000, None);
 const MALFORMED: Farewell = (1008, Some("malformed"));
 const TOO_FAST: Farewell = (1008, Some("too_fast"));
+const NOT_LEADING: Farewell = (1008, Some("not_leading"));
 const TAKEN_OVER: Farewell = (1008, Some("taken_over"));
 const BAD_MEDIA: Farewell = (1008, Some("bad_media"));
 const NO_HELLO: Farewell = (1008, None);
 const RESTART: Farewell = (1012, None);
 
-/// Serves a publisher of a class until it ends.
-pub async fn serve(media: ClassMedia, mut socket: Socket) {
+/// Serves a publisher of a class until it ends, or `lost` says that he or she does not lead it any more.
+pub async fn serve(media: ClassMedia, lost: impl Future<Output = ()>, mut socket: Socket) {
+    let lost = std::pin::pin!(lost);
     let end = match timeout(HELLO_WITHIN, hello(&mut socket)).await {
         Err(_) => NO_HELLO,
         Ok(Err(end)) => end,
-        Ok(Ok((run, kind, take))) => publish(&media, &mut socket, run, kind, take).await,
+        Ok(Ok(begun)) => publish(&media, lost, &mut socket, begun).await,
     };
     farewell::say(&mut socket, end, |code| {
         text(&PublishAnswer::Problem { code })
@@ -57,14 +60,21 @@ pub async fn serve(media: ClassMedia, mut socket: Socket) {
     .await;
 }
 
-async fn hello(socket: &mut Socket) -> Result<(RunId, RunKind, bool), Farewell> {
+/// What the first message says.
+struct Begun {
+    run: RunId,
+    kind: RunKind,
+    take: bool,
+}
+
+async fn hello(socket: &mut Socket) -> Result<Begun, Farewell> {
     loop {
         match socket.recv().await {
             Some(Ok(Message::Text(text))) => {
                 return match serde_json::from_str(&text) {
                     Ok(PublisherMessage::Hello {
                         run, kind, take, ..
-                    }) => Ok((run, kind, take)),
+                    }) => Ok(Begun { run, kind, take }),
                     _ => Err(MALFORMED),
                 };
             }
@@ -77,10 +87,9 @@ async fn hello(socket: &mut Socket) -> Result<(RunId, RunKind, bool), Farewell> 
 
 async fn publish(
     media: &ClassMedia,
+    lost: Pin<&mut impl Future<Output = ()>>,
     socket: &mut Socket,
-    run: RunId,
-    kind: RunKind,
-    take: bool,
+    Begun { run, kind, take }: Begun,
 ) -> Farewell {
     let (reply, answer) = oneshot::channel();
     let ask = Ask::Publish {
@@ -106,7 +115,7 @@ async fn publish(
         bytes: Allowance::new(BYTES_AT_ONCE, BYTES_EACH_SECOND),
         messages: Allowance::new(MESSAGES_AT_ONCE, MESSAGES_EACH_SECOND),
     };
-    let end = connection.run(socket, media.voices.listen()).await;
+    let end = connection.run(socket, lost, media.voices.listen()).await;
     drop(connection);
     // An owner that ended needs no word.
     let _ = media.asks.send(Ask::Left { run }).await;
@@ -123,7 +132,12 @@ struct Connection {
 }
 
 impl Connection {
-    async fn run(&mut self, socket: &mut Socket, mut voices: Listener) -> Farewell {
+    async fn run(
+        &mut self,
+        socket: &mut Socket,
+        mut lost: Pin<&mut impl Future<Output = ()>>,
+        mut voices: Listener,
+    ) -> Farewell {
         let welcome = PublishAnswer::Welcome {
             timeline_ms: self.publishing.timeline_ms,
             next: self.publishing.next.load(Ordering::Relaxed),
@@ -138,6 +152,7 @@ impl Connection {
         loop {
             let answers = tokio::select! {
                 () = taken.cancelled() => return TAKEN_OVER,
+                () = &mut lost => return NOT_LEADING,
                 () = sleep_until(heard + SILENT_FOR) => return GONE,
                 changed = self.publishing.told.changed() => {
                     if changed.is_err() {

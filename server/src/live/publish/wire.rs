@@ -103,7 +103,8 @@ pub enum PublishAnswer {
     },
     /// Publishing ends; a close follows. Connecting again without another choice does not help.
     Problem {
-        /// `occupied`, `taken_over`, `bad_media`, `ended`, `malformed`, `too_fast` or `fault`.
+        /// `occupied`, `taken_over`, `not_leading`, `bad_media`, `ended`, `malformed`, `too_fast` or
+        /// `fault`.
         code: String,
     },
 }

@@ -41,6 +41,8 @@ pub struct State {
     pub chat: VecDeque<ChatLine>,
     /// Learners may write.
     pub chat_open: bool,
+    /// How often somebody was sent out or given another role.
+    pub parts: u64,
     /// Nobody new is let in.
     pub locked: bool,
     /// Uploaded slides.
@@ -75,6 +77,7 @@ impl Default for State {
             removed: BTreeSet::new(),
             chat: VecDeque::new(),
             chat_open: true,
+            parts: 0,
             locked: false,
             decks: Vec::new(),
             slide: None,
@@ -253,7 +256,10 @@ impl State {
                 p.muted = *on;
                 p.floor = p.floor && !on;
             }),
-            Act::Remove { who } => self.remove(*who),
+            Act::Remove { who } => {
+                self.parts += 1;
+                self.remove(*who);
+            }
             Act::Admit { who } => {
                 if let Some(member) = self.people.get_mut(who) {
                     member.waiting = false;
@@ -261,7 +267,10 @@ impl State {
             }
             Act::Lock { on } => self.locked = *on,
             Act::OpenChat { on } => self.chat_open = *on,
-            Act::SetRole { who, role } => self.give(*who, *role),
+            Act::SetRole { who, role } => {
+                self.parts += 1;
+                self.give(*who, *role);
+            }
             Act::End => self.ending = true,
             // The new groups are an event of their own; the others are never kept.
             Act::OpenGroups { .. }

@@ -171,6 +171,8 @@ pub struct Signs {
     pub ending: bool,
     /// Those who may be heard now.
     pub floors: Vec<ParticipantId>,
+    /// Changes whenever somebody is sent out or given another role.
+    pub parts: u64,
     /// Connections.
     pub seats: usize,
 }

@@ -317,6 +317,7 @@ impl<J: Journal> Owner<J> {
         let signs = Signs {
             ending: self.state.ending && !self.state.ended,
             floors: self.state.floors().collect(),
+            parts: self.state.parts,
             seats: self.seats.len(),
         };
         self.hall.signs.send_if_modified(|known| {
