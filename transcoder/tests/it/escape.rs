@@ -72,6 +72,7 @@ fn inside() {
         input: &input,
         output: &output,
         given: given.exists().then_some(given.as_path()),
+        captions: &[],
     })
     .unwrap();
     assert!(attempt(&what, &folder), "{what}");
