@@ -110,6 +110,8 @@ ids! {
     JobId;
     /// What a learner watches.
     TimelineId;
+    /// Captions that a teacher gave.
+    CaptionId;
     /// One learner on one course.
     EnrolmentId;
     /// A live class.

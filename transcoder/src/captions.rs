@@ -1,25 +1,79 @@
-//! Text tracks inside a recording, as `WebVTT` (W3C) beside its renditions.
+//! Text tracks inside a recording and files of captions beside it, as `WebVTT` (W3C) beside its renditions.
 //!
 //! What a track says is treated as plain text: markup of any kind is dropped, and what is left is
 //! escaped, so that nothing of the input becomes markup of a page.
 
-use std::fmt::Write as _;
-use std::path::Path;
+use std::fs::File;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
 
 use ffmpeg_next::format::context::Input;
 use ffmpeg_next::{Packet, Rational, Rescale as _, codec, media};
-use millet_manifest::Caption;
+use millet_manifest::captions::{
+    Cue, MOST_CAPTION_BYTES, MOST_CUES, Markup, cues_until, plain, read_captions, tidy_cues,
+    write_captions,
+};
+use millet_manifest::{BadInput, Caption};
 
-use crate::error::Error;
+use crate::error::{Error, bad};
 use crate::source::to_ms;
 
-/// Most tracks, most cues of one, most letters of a cue and of a name.
+/// Most tracks, and most letters of a name.
 const MOST_TRACKS: usize = 8;
-const MOST_CUES: usize = 20_000;
-const MOST_LETTERS: usize = 1_000;
 const MOST_NAME: usize = 60;
 /// A cue that does not say how long it lasts, milliseconds.
 const USUAL_MS: i64 = 4_000;
+
+/// A file of captions (`.srt`, `.vtt`) and its language; as an argument `zh=lesson.srt`.
+#[derive(Clone, Debug)]
+pub struct CaptionFile {
+    /// ISO 639 or BCP 47.
+    pub language: String,
+    /// Where it is.
+    pub path: PathBuf,
+}
+
+impl FromStr for CaptionFile {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (code, path) = text.split_once('=').ok_or("write LANGUAGE=FILE")?;
+        Ok(Self {
+            language: language(code).ok_or("this is not a language code, such as zh or en")?,
+            path: path.into(),
+        })
+    }
+}
+
+impl CaptionFile {
+    fn read(&self) -> Result<Track, Error> {
+        let name = self.path.display();
+        let refused = |why: &dyn std::fmt::Display| {
+            bad(
+                BadInput::Captions,
+                format!("The captions {name} cannot be used: {why}."),
+            )
+        };
+        // Opening what is no file might wait for ever.
+        let about = std::fs::metadata(&self.path).map_err(|error| refused(&error))?;
+        if !about.is_file() {
+            return Err(refused(&"not a file"));
+        }
+        let file = File::open(&self.path).map_err(|error| refused(&error))?;
+        let mut bytes = Vec::new();
+        file.take(MOST_CAPTION_BYTES as u64 + 1)
+            .read_to_end(&mut bytes)?;
+        Ok(Track {
+            index: None,
+            form: codec::Id::WEBVTT,
+            time_base: Rational(1, 1000),
+            language: Some(self.language.clone()),
+            label: None,
+            cues: read_captions(&bytes).map_err(|error| refused(&error))?,
+        })
+    }
+}
 
 /// Collects the cues of every text track while packets go by.
 pub(crate) struct Captions {
@@ -28,7 +82,8 @@ pub(crate) struct Captions {
 }
 
 struct Track {
-    index: usize,
+    /// Number of its stream; absent for a file of its own.
+    index: Option<usize>,
     form: codec::Id,
     time_base: Rational,
     language: Option<String>,
@@ -36,10 +91,30 @@ struct Track {
     cues: Vec<Cue>,
 }
 
-struct Cue {
-    from_ms: i64,
-    until_ms: i64,
-    text: String,
+/// The captions as they were written down, with their cues.
+pub(crate) struct Written {
+    pub(crate) caption: Caption,
+    pub(crate) cues: Vec<Cue>,
+}
+
+/// Captions that were given beside a recording.
+pub(crate) struct Given(Vec<Track>);
+
+impl Given {
+    /// Reads the files: what is wrong with one is better said before hours of work than after.
+    pub(crate) fn read(files: &[CaptionFile]) -> Result<Self, Error> {
+        if files.len() > MOST_TRACKS {
+            return Err(bad(
+                BadInput::Captions,
+                format!("More than {MOST_TRACKS} files of captions were given."),
+            ));
+        }
+        files
+            .iter()
+            .map(CaptionFile::read)
+            .collect::<Result<_, _>>()
+            .map(Self)
+    }
 }
 
 impl Captions {
@@ -53,7 +128,7 @@ impl Captions {
             })
             .take(MOST_TRACKS)
             .map(|stream| Track {
-                index: stream.index(),
+                index: Some(stream.index()),
                 form: stream.parameters().id(),
                 time_base: stream.time_base(),
                 language: stream.metadata().get("language").and_then(language),
@@ -64,16 +139,22 @@ impl Captions {
         Self { tracks, start_ms }
     }
 
+    /// Puts what was given beside the recording before what it brings itself.
+    pub(crate) fn put_first(&mut self, given: Given) {
+        self.tracks.splice(0..0, given.0);
+        self.tracks.truncate(MOST_TRACKS);
+    }
+
     /// Takes a packet, if it is of a text track.
     pub(crate) fn take(&mut self, packet: &Packet) {
         let Some(track) = self
             .tracks
             .iter_mut()
-            .find(|track| track.index == packet.stream())
+            .find(|track| track.index == Some(packet.stream()))
         else {
             return;
         };
-        let text = plain(track.form, packet.data().unwrap_or_default());
+        let text = words(track.form, packet.data().unwrap_or_default());
         let Some(at) = packet.pts().filter(|_| !text.is_empty()) else {
             return;
         };
@@ -84,35 +165,39 @@ impl Captions {
         let lasts_ms = if lasts_ms > 0 { lasts_ms } else { USUAL_MS };
         if track.cues.len() < MOST_CUES {
             track.cues.push(Cue {
-                from_ms,
-                until_ms: from_ms.saturating_add(lasts_ms),
+                from_ms: unsigned(from_ms),
+                until_ms: unsigned(from_ms.saturating_add(lasts_ms)),
                 text,
             });
         }
     }
 
     /// Writes a file for each track that says something before `end_ms`.
-    pub(crate) fn finish(self, output: &Path, end_ms: i64) -> Result<Vec<Caption>, Error> {
-        let mut captions = Vec::new();
-        for mut track in self.tracks {
-            track.cues.retain(|cue| cue.from_ms < end_ms);
-            if track.cues.is_empty() {
+    pub(crate) fn finish(self, output: &Path, end_ms: i64) -> Result<Vec<Written>, Error> {
+        let mut written = Vec::new();
+        for track in self.tracks {
+            let cues = cues_until(&tidy_cues(track.cues), unsigned(end_ms));
+            if cues.is_empty() {
                 continue;
             }
-            track.cues.sort_by_key(|cue| cue.from_ms);
             std::fs::create_dir_all(output.join("captions"))?;
-            let file = format!("captions/{}.vtt", captions.len());
-            let text = vtt(&track.cues, end_ms);
+            let file = format!("captions/{}.vtt", written.len());
+            let text = write_captions(&cues);
             std::fs::write(output.join(&file), &text)?;
-            captions.push(Caption {
+            let caption = Caption {
                 language: track.language,
                 label: track.label,
                 file,
                 bytes: text.len() as u64,
-            });
+            };
+            written.push(Written { caption, cues });
         }
-        Ok(captions)
+        Ok(written)
     }
+}
+
+fn unsigned(ms: i64) -> u64 {
+    u64::try_from(ms).unwrap_or(0)
 }
 
 fn is_text(form: codec::Id) -> bool {
@@ -120,24 +205,8 @@ fn is_text(form: codec::Id) -> bool {
     matches!(form, ASS | MOV_TEXT | SSA | SUBRIP | TEXT | WEBVTT)
 }
 
-fn vtt(cues: &[Cue], end_ms: i64) -> String {
-    let mut text = String::from("WEBVTT\n");
-    for cue in cues {
-        let (from, until) = (clock(cue.from_ms), clock(cue.until_ms.min(end_ms)));
-        // Writing to a String cannot fail.
-        let _ = write!(text, "\n{from} --> {until}\n{}\n", cue.text);
-    }
-    text
-}
-
-fn clock(ms: i64) -> String {
-    let (seconds, ms) = (ms / 1_000, ms % 1_000);
-    let (hours, minutes) = (seconds / 3_600, seconds / 60 % 60);
-    format!("{hours:02}:{minutes:02}:{:02}.{ms:03}", seconds % 60)
-}
-
-/// What a packet says, without markup, escaped.
-fn plain(form: codec::Id, data: &[u8]) -> String {
+/// What a packet says, without markup.
+fn words(form: codec::Id, data: &[u8]) -> String {
     let data = match form {
         // 3GPP timed text (TS 26.245): a length, the text, boxes of style.
         codec::Id::MOV_TEXT => {
@@ -149,55 +218,17 @@ fn plain(form: codec::Id, data: &[u8]) -> String {
         }
         _ => data,
     };
-    let text = String::from_utf8_lossy(data);
-    let text = match form {
+    let text = String::from_utf8_lossy(data).replace("\r\n", "\n");
+    match form {
         // Order, layer, style, name, three margins, effect, text.
-        codec::Id::ASS | codec::Id::SSA => text
-            .splitn(9, ',')
-            .nth(8)
-            .unwrap_or_default()
-            .replace("\\N", "\n")
-            .replace("\\n", "\n"),
-        _ => text.into_owned(),
-    };
-    let mut lines = Vec::new();
-    for line in without_markup(&text).lines() {
-        let line = line.trim();
-        if !line.is_empty() {
-            lines.push(line.to_owned());
+        codec::Id::ASS | codec::Id::SSA => {
+            let text = text.splitn(9, ',').nth(8).unwrap_or_default();
+            let text = text.replace("\\N", "\n").replace("\\n", "\n");
+            plain(&text, Markup::Others)
         }
+        codec::Id::WEBVTT => plain(&text, Markup::Webvtt),
+        _ => plain(&text, Markup::Others),
     }
-    escaped(&lines.join("\n"))
-}
-
-/// Drops `<i>`, `</i>`, `{\an8}` and their like; "3 < 5" is none of them.
-fn without_markup(text: &str) -> String {
-    let (mut out, mut closing) = (String::new(), None);
-    let mut letters = text.chars().take(2 * MOST_LETTERS).peekable();
-    while let Some(letter) = letters.next() {
-        let opens_tag = |next: &char| next.is_alphabetic() || *next == '/';
-        match (closing, letter) {
-            (None, '<') if letters.peek().is_some_and(opens_tag) => closing = Some('>'),
-            (None, '{') if letters.peek() == Some(&'\\') => closing = Some('}'),
-            (Some(end), letter) if letter == end => closing = None,
-            (None, letter) if letter == '\n' || !letter.is_control() => out.push(letter),
-            _ => {}
-        }
-    }
-    out
-}
-
-fn escaped(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for letter in text.chars().take(MOST_LETTERS) {
-        match letter {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            letter => out.push(letter),
-        }
-    }
-    out
 }
 
 /// A language code, if it is one and not "undetermined".
@@ -224,11 +255,16 @@ mod tests {
 
     #[test]
     fn every_form_becomes_plain_text() {
-        let cases: [(codec::Id, &[u8], &str); 6] = [
+        let cases: [(codec::Id, &[u8], &str); 8] = [
             (
                 codec::Id::SUBRIP,
                 b"<i>Hello</i>\r\n\r\nthere",
                 "Hello\nthere",
+            ),
+            (
+                codec::Id::SUBRIP,
+                b"if a<b then swap\nand <b>stop</b>",
+                "if a<b then swap\nand stop",
             ),
             (codec::Id::MOV_TEXT, b"\0\x05Hellostyl", "Hello"),
             (codec::Id::MOV_TEXT, b"\xff\xffHi", "Hi"),
@@ -238,25 +274,22 @@ mod tests {
                 b"0,0,Default,,0,0,0,,{\\an8}One, two\\NThree",
                 "One, two\nThree",
             ),
-            (codec::Id::WEBVTT, b"3 < 5 --> d", "3 &lt; 5 --&gt; d"),
+            (codec::Id::WEBVTT, b"3 &lt; 5 &amp; 5 < 7", "3 < 5 & 5 < 7"),
+            (codec::Id::TEXT, b"c --> d &amp; e", "c --> d &amp; e"),
         ];
         for (form, data, expected) in cases {
-            assert_eq!(plain(form, data), expected, "{form:?}");
+            assert_eq!(words(form, data), expected, "{form:?}");
         }
-        assert_eq!(plain(codec::Id::TEXT, b"c --> d & e"), "c --&gt; d &amp; e");
     }
 
     #[test]
-    fn cues_end_with_the_lesson() {
-        let cue = Cue {
-            from_ms: 3_661_004,
-            until_ms: 9_000_000,
-            text: "late".into(),
-        };
-        assert_eq!(
-            vtt(&[cue], 3_662_000),
-            "WEBVTT\n\n01:01:01.004 --> 01:01:02.000\nlate\n"
-        );
+    fn an_argument_names_language_and_file() {
+        let file: CaptionFile = "zh-Hans=a=b.srt".parse().unwrap();
+        assert_eq!(file.language, "zh-hans");
+        assert_eq!(file.path, Path::new("a=b.srt"));
+        for wrong in ["lesson.srt", "=a.srt", "und=a.srt", "../zh=a.srt"] {
+            assert!(wrong.parse::<CaptionFile>().is_err(), "{wrong}");
+        }
     }
 
     #[test]

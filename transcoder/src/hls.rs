@@ -1,10 +1,13 @@
 //! HLS playlists (RFC 8216) over the same segments, for players without Media Source Extensions.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::Path;
 
+use millet_manifest::captions::{caption_cuts, caption_piece, caption_playlist};
 use millet_manifest::{Caption, Kind, Rendition};
 
+use crate::captions::Written;
 use crate::error::Error;
 
 /// Name of the multivariant playlist.
@@ -14,18 +17,20 @@ pub(crate) const MASTER: &str = "master.m3u8";
 pub(crate) fn write(
     output: &Path,
     renditions: &[Rendition],
-    captions: &[Caption],
-    duration_ms: i64,
+    captions: &[Written],
+    cuts_ms: &[u64],
+    duration_ms: u64,
 ) -> Result<(), Error> {
     for rendition in renditions {
         let place = output.join(&rendition.id).join("index.m3u8");
         std::fs::write(place, media(rendition))?;
     }
-    for caption in captions {
-        let place = output.join(playlist(caption));
-        std::fs::write(place, text_track(caption, duration_ms))?;
+    let cuts = caption_cuts(cuts_ms);
+    for written in captions {
+        text_track(output, written, &cuts, duration_ms)?;
     }
-    std::fs::write(output.join(MASTER), master(renditions, captions))?;
+    let captions: Vec<&Caption> = captions.iter().map(|written| &written.caption).collect();
+    std::fs::write(output.join(MASTER), master(renditions, &captions))?;
     Ok(())
 }
 
@@ -33,15 +38,27 @@ fn playlist(caption: &Caption) -> String {
     caption.file.replace(".vtt", ".m3u8")
 }
 
-/// The whole text is one segment.
-fn text_track(caption: &Caption, duration_ms: i64) -> String {
-    let name = caption.file.rsplit('/').next().unwrap_or(&caption.file);
-    let (seconds, rest) = (duration_ms / 1000, duration_ms % 1000);
-    let longest = seconds + 1;
-    format!(
-        "#EXTM3U\n#EXT-X-VERSION:7\n#EXT-X-TARGETDURATION:{longest}\n#EXT-X-PLAYLIST-TYPE:VOD\n\
-         #EXTINF:{seconds}.{rest:03},\n{name}\n#EXT-X-ENDLIST\n"
-    )
+/// Writes the text in pieces, in a folder beside the whole, and their playlist.
+fn text_track(
+    output: &Path,
+    written: &Written,
+    cuts: &[u64],
+    duration_ms: u64,
+) -> Result<(), Error> {
+    let place = output.join(&written.caption.file).with_extension("");
+    let folder = place.file_name().unwrap_or_default().to_string_lossy();
+    let name = |number: usize| format!("{number:05}.vtt");
+    std::fs::create_dir_all(&place)?;
+    for number in 0..cuts.len() {
+        if let Some(piece) = caption_piece(&written.cues, cuts, number, duration_ms) {
+            std::fs::write(place.join(name(number)), piece)?;
+        }
+    }
+    let list = caption_playlist(cuts, duration_ms, |number| {
+        format!("{folder}/{}", name(number))
+    });
+    std::fs::write(output.join(playlist(&written.caption)), list)?;
+    Ok(())
 }
 
 fn media(rendition: &Rendition) -> String {
@@ -67,7 +84,7 @@ fn media(rendition: &Rendition) -> String {
 }
 
 /// The variants name AAC alone: whatever plays HLS by itself plays it, and not all play Opus.
-fn master(renditions: &[Rendition], captions: &[Caption]) -> String {
+fn master(renditions: &[Rendition], captions: &[&Caption]) -> String {
     let mut text = String::from("#EXTM3U\n#EXT-X-VERSION:7\n#EXT-X-INDEPENDENT-SEGMENTS\n");
     let sound = renditions
         .iter()
@@ -80,8 +97,14 @@ fn master(renditions: &[Rendition], captions: &[Caption]) -> String {
             sound.id
         );
     }
+    let mut names = BTreeSet::new();
     for (number, caption) in (1..).zip(captions) {
-        let name = caption.label.clone().unwrap_or_else(|| format!("{number}"));
+        let label = caption.label.as_ref().or(caption.language.as_ref());
+        let mut name = label.map_or_else(|| format!("{number}"), Clone::clone);
+        // No two of a group have one name (RFC 8216 section 4.3.4.1.1).
+        while !names.insert(name.clone()) {
+            name = format!("{name} {number}");
+        }
         let language = caption.language.as_ref();
         let language = language.map_or(String::new(), |code| format!(",LANGUAGE=\"{code}\""));
         let _ = writeln!(

@@ -49,6 +49,7 @@ mod store;
 mod sum;
 mod trial;
 
+pub use captions::CaptionFile;
 pub use compare::{Comparison, Judges, Quality, Reference, Weighed, compare, compare_apart, plot};
 pub use error::Error;
 pub use finished::Part;

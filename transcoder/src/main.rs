@@ -10,8 +10,8 @@ use clap::{Parser, Subcommand};
 use millet_manifest::{BadInput, ExitCode, Progress};
 use millet_transcoder::sandbox::Reach;
 use millet_transcoder::{
-    Asked, Comparison, Effort, Error, Judges, Reference, Report, Wishes, compare, compare_apart,
-    live, plot, prepare, prepare_part, probe, sandbox,
+    Asked, CaptionFile, Comparison, Effort, Error, Judges, Reference, Report, Wishes, compare,
+    compare_apart, live, plot, prepare, prepare_part, probe, sandbox,
 };
 
 /// Brings recordings and classes onto weak links
@@ -43,6 +43,9 @@ enum Command {
         /// Encode in about a third of the time, for about an eighth more bytes
         #[arg(long)]
         quick: bool,
+        /// A file of captions, .srt or .vtt, with its language; may be repeated
+        #[arg(long, value_name = "LANGUAGE=FILE", conflicts_with = "from_ms")]
+        captions: Vec<CaptionFile>,
         /// A folder with the plan and segments that others made of INPUT; it is only read
         #[arg(long, value_name = "DIR")]
         given: Option<PathBuf>,
@@ -89,12 +92,14 @@ const PREPARE_EXAMPLES: &str = "\
 Examples:
   mkdir out && millet-transcoder prepare lecture.mp4 out
   millet-transcoder prepare --h264-only --workers 1 lecture.mp4 out
+  millet-transcoder prepare --captions zh=lecture.srt --captions en=english.vtt lecture.mp4 out
   millet-transcoder prepare lecture.mp4 out | jq -r 'select(.type == \"published\").segment.file'
 
 On a terminal it draws a bar, elsewhere it writes JSON lines: progress, published, done or refused.
 OUTDIR then has timeline.json, every rendition, HLS playlists, downloads and pictures. A run that was
 killed goes on in the same OUTDIR. Other machines may make parts of it meanwhile: what they find in their
-OUTDIR goes into the folder that --given names. It ends with 0 when all is there, with 2 when INPUT is to blame.";
+OUTDIR goes into the folder that --given names. It ends with 0 when all is there, with 2 when INPUT
+or captions are to blame.";
 
 const PROBE_EXAMPLES: &str = "\
 Examples:
@@ -133,6 +138,7 @@ fn main() -> ProcessCode {
             workers,
             h264_only,
             quick,
+            captions,
             given,
             from_ms,
             until_ms,
@@ -149,6 +155,7 @@ fn main() -> ProcessCode {
                     effort,
                 },
                 given: given.as_deref(),
+                captions: &captions,
             };
             match from_ms {
                 Some(from_ms) => {
@@ -218,12 +225,17 @@ fn make_part(input: &Path, output: &Path, part: Range<i64>, asked: &Asked<'_>) -
 /// Makes the folder and locks the door behind these paths. A path that is wrong says nothing of a recording.
 fn enter(input: &Path, output: &Path, asked: &Asked<'_>) -> Result<(), Error> {
     there(input)?;
+    asked
+        .captions
+        .iter()
+        .try_for_each(|file| there(&file.path))?;
     std::fs::create_dir_all(output)
         .map_err(|error| Error::Fault(format!("{} cannot be made: {error}", output.display())))?;
     sandbox::enter(Reach::Files {
         input,
         output,
         given: asked.given,
+        captions: asked.captions,
     })
 }
 

@@ -42,26 +42,31 @@ pub(crate) fn write(output: &Path, store: &Store, made: Made) -> Result<Timeline
         renditions.push(pictures(encoded, end_ms));
     }
     let downloads = downloads(output, store, &renditions, end_ms)?;
+    let duration_ms = u64::try_from(end_ms).unwrap_or(0);
+    let cuts_ms: Vec<u64> = made
+        .cuts_ms
+        .iter()
+        .map(|cut| u64::try_from(*cut).unwrap_or(0))
+        .collect();
     let captions = made.captions.finish(output, end_ms)?;
-    hls::write(output, &renditions, &captions, made.duration_ms)?;
+    hls::write(output, &renditions, &captions, &cuts_ms, duration_ms)?;
     let mut chapters = made.chapters;
     chapters.retain(|chapter| i64::try_from(chapter.start_ms).is_ok_and(|at| at < end_ms));
     let mut timeline = Timeline {
         version: TIMELINE_VERSION,
-        duration_ms: u64::try_from(end_ms).unwrap_or(0),
+        duration_ms,
         unfinished: false,
         content: made.content,
-        cuts_ms: made
-            .cuts_ms
-            .iter()
-            .map(|cut| u64::try_from(*cut).unwrap_or(0))
-            .collect(),
+        cuts_ms,
         renditions,
         hls: hls::MASTER.into(),
         poster: made.poster,
         stills: made.stills,
         downloads,
-        captions,
+        captions: captions
+            .into_iter()
+            .map(|written| written.caption)
+            .collect(),
         chapters,
         source: made.source,
         decision: None,

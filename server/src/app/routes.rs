@@ -16,11 +16,15 @@ use crate::live::{self, deck_routes as decks, guests, on_air, schedule_routes as
 use crate::people::{self, account_routes as account, admin_routes as admin};
 use crate::plans;
 use crate::stream::{media, socket};
-use crate::teaching::{self, learner_routes as learners, outline_routes as outline};
+use crate::teaching::outline_routes as outline;
+use crate::teaching::{self, caption_routes as captions, learner_routes as learners};
 use crate::uploads::tus;
 
 /// A picture and what the form adds to it.
 const COVER_FORM_BYTES: usize = crate::courses::cover::MOST_BYTES + (64 << 10);
+
+/// Captions and what the form adds to them.
+const CAPTIONS_FORM_BYTES: usize = millet_manifest::captions::MOST_CAPTION_BYTES + (64 << 10);
 
 /// Slides and what the form adds to them.
 const DECK_FORM_BYTES: usize = crate::live::decks::MOST_BYTES + (64 << 10);
@@ -252,6 +256,17 @@ pub fn table() -> Vec<Route> {
             "/teach/courses/{course_id}/lessons/{lesson_id}/again",
             A::CourseTeacher,
             teaching::lesson_routes::try_again,
+        ),
+        post(
+            "/teach/courses/{course_id}/lessons/{lesson_id}/captions",
+            A::CourseTeacher,
+            captions::give,
+        )
+        .with_body_up_to(CAPTIONS_FORM_BYTES),
+        post(
+            "/teach/courses/{course_id}/lessons/{lesson_id}/captions/remove",
+            A::CourseTeacher,
+            captions::remove,
         ),
         get(
             "/teach/lessons/{lesson_id}/status",

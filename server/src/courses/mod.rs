@@ -3,6 +3,9 @@
 //! A draft changes under a count (its revision); publishing freezes it into a version that never
 //! changes again.
 
+pub mod captions;
+#[cfg(test)]
+mod captions_tests;
 pub mod cover;
 
 pub mod order;

@@ -17,7 +17,10 @@ fn draft(title: &str) -> Draft {
 }
 
 /// A timeline that the lesson shows, as a job would leave it.
-async fn show_a_timeline(connection: &mut AnyConnection, lesson: &InLesson<Teacher>) -> TimelineId {
+pub(super) async fn show_a_timeline(
+    connection: &mut AnyConnection,
+    lesson: &InLesson<Teacher>,
+) -> TimelineId {
     let upload = UploadId::new();
     sqlx::query(
         "insert into upload (id, account_id, purpose, subject_id, file_name, media_type, \

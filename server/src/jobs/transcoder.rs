@@ -164,6 +164,7 @@ fn reason_word(reason: BadInput) -> &'static str {
         BadInput::Truncated => "truncated",
         BadInput::NoFrames => "no_frames",
         BadInput::OverLimit => "over_limit",
+        BadInput::Captions => "captions",
     }
 }
 

@@ -10,6 +10,7 @@ use super::access::CourseMember;
 use super::routes::paragraphs;
 use super::{credentials, progress};
 use crate::clock::Clock;
+use crate::courses::captions::{self, Given};
 use crate::courses::publish::{self, PublishedLesson};
 use crate::courses::{outline, store};
 use crate::db::Db;
@@ -101,11 +102,13 @@ pub async fn describe(
     let account = visible.member.account();
     let mut connection = db.read().await?;
     let (mut percent, mut position_ms) = (0, 0);
+    let mut given = Vec::new();
     if let Some(timeline) = lesson.timeline_id {
         let watched =
             progress::of_timeline(&mut connection, account, lesson.lesson_id, timeline).await?;
         percent = watched.percent_of(lesson.duration_ms);
         position_ms = progress::position_ms(&mut connection, account, timeline).await?;
+        given = captions::of(&mut connection, timeline).await?;
     }
     let (mut completed, mut credential) = (false, None);
     if let Some(enrolment) = visible.member.enrolment() {
@@ -129,7 +132,7 @@ pub async fn describe(
     };
     let player = match lesson.timeline_id {
         Some(id) => match timelines.shown(id, trim).await {
-            Ok(described) => Some(player(id, &described, account, place)),
+            Ok(described) => Some(player(id, &described, &given, account, place)),
             // A class in which nothing was recorded.
             Err(Error::NotFound) if lesson.kind == "live" => None,
             Err(error) => return Err(error),
@@ -165,7 +168,13 @@ struct Place {
     asked: bool,
 }
 
-fn player(id: TimelineId, timeline: &Timeline, account: AccountId, place: Place) -> pages::Player {
+fn player(
+    id: TimelineId,
+    timeline: &Timeline,
+    given: &[Given],
+    account: AccountId,
+    place: Place,
+) -> pages::Player {
     let number = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
     let from_ms = place.trim.from_ms;
     let into_s = (place.position_ms - from_ms) / 1000;
@@ -202,19 +211,7 @@ fn player(id: TimelineId, timeline: &Timeline, account: AccountId, place: Place)
                 }
             })
             .collect(),
-        captions: timeline
-            .captions
-            .iter()
-            .map(|caption| pages::Caption {
-                path: timelines::path(id, &caption.file),
-                language: caption.language.clone().unwrap_or_default(),
-                label: caption
-                    .label
-                    .clone()
-                    .or_else(|| caption.language.clone())
-                    .unwrap_or_default(),
-            })
-            .collect(),
+        captions: texts(id, timeline, given),
         poster: timeline
             .poster
             .as_ref()
@@ -242,6 +239,25 @@ fn player(id: TimelineId, timeline: &Timeline, account: AccountId, place: Place)
             })
             .collect(),
     }
+}
+
+/// What the teacher gave comes before what the recording brought.
+fn texts(id: TimelineId, timeline: &Timeline, given: &[Given]) -> Vec<pages::Caption> {
+    let given = given.iter().map(|own| pages::Caption {
+        path: timelines::path(id, &own.file()),
+        language: own.language.clone(),
+        label: own.label().to_owned(),
+    });
+    let brought = timeline.captions.iter().map(|caption| pages::Caption {
+        path: timelines::path(id, &caption.file),
+        language: caption.language.clone().unwrap_or_default(),
+        label: caption
+            .label
+            .clone()
+            .or_else(|| caption.language.clone())
+            .unwrap_or_default(),
+    });
+    given.chain(brought).collect()
 }
 
 /// Tells accounts on a shared phone apart without naming them.

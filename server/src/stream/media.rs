@@ -8,9 +8,9 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use futures_util::stream;
 
+use super::Streams;
 use super::live_media::{self, Wanted};
-use super::trimmed;
-use super::{Streams, hls};
+use super::{texts, trimmed};
 use crate::clock::Clock;
 use crate::db::Db;
 use crate::error::Error;
@@ -66,6 +66,9 @@ pub async fn file(
     if let Some(response) = trimmed::file(&streams, right, &path).await? {
         return Ok(response);
     }
+    if let Some(response) = texts::file(&streams, &objects, right, &path).await? {
+        return Ok(response);
+    }
     let key = Key::new(format!("{}/{path}", prefix(timeline))).map_err(|_| Error::NotFound)?;
     let size = objects.size(&key).await?;
     let tag = tag(timeline, size);
@@ -103,8 +106,9 @@ pub async fn file(
     let kind = media_type(&path);
     insert(&mut response, header::CONTENT_TYPE, kind);
     insert(&mut response, header::ACCEPT_RANGES, "bytes");
-    // A class may be trimmed later; its playlists are asked for anew.
-    let kept = if path == hls::MASTER || path.starts_with("live/") && kind == PLAYLIST {
+    // A class may be trimmed later, and a recording may get captions; their playlists are asked for anew.
+    let changes = !path.contains('/') || path.starts_with("live/");
+    let kept = if kind == PLAYLIST && changes {
         "private, no-cache"
     } else {
         "private, max-age=31536000, immutable"

@@ -23,6 +23,7 @@ pub mod seats;
 pub mod segments;
 pub mod socket;
 pub mod testing;
+mod texts;
 mod trimmed;
 pub mod viewer;
 pub mod wire;

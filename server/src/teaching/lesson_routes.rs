@@ -10,12 +10,12 @@ use millet_web::pages::teaching as pages;
 use serde::Serialize;
 
 use super::course_routes::LONGEST;
-use super::media;
 use super::outline_routes::lesson_path;
+use super::{caption_routes, media};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::courses::proof::InLesson;
-use crate::courses::{outline, store};
+use crate::courses::{captions, outline, store};
 use crate::db::Db;
 use crate::error::Error;
 use crate::form::broken;
@@ -46,6 +46,10 @@ pub async fn editor(
         .find(|lesson| lesson.id == proof.lesson())
         .ok_or(Error::NotFound)?;
     let state = media::state(&mut connection, lesson.id, lesson.timeline_id, clock.now()).await?;
+    let given = match lesson.timeline_id {
+        Some(id) => captions::of(&mut connection, id).await?,
+        None => Vec::new(),
+    };
     drop(connection);
     let described = match lesson.timeline_id {
         Some(id) => match timelines.get(id).await {
@@ -57,6 +61,8 @@ pub async fn editor(
         None => None,
     };
     let shown = described.as_ref().map(|(id, timeline)| (*id, &**timeline));
+    let finished = shown.filter(|(_, timeline)| !timeline.unfinished);
+    let captions = finished.map(|(id, _)| caption_routes::page(id, &given, &course.language));
     view.page(&pages::LessonEditor {
         course_id: course.id.to_string(),
         course_title: course.title,
@@ -65,6 +71,7 @@ pub async fn editor(
         kind: lesson.kind,
         body: lesson.body,
         media: media::page(&state, shown),
+        captions,
         upload_max_bytes: i64::try_from(config.upload_max_bytes).unwrap_or(i64::MAX),
         longest: LONGEST,
     })

@@ -6,6 +6,7 @@ use tokio::time::{MissedTickBehavior, interval};
 
 use super::store;
 use crate::clock::Timestamp;
+use crate::courses::captions;
 use crate::db::Db;
 use crate::error::Error;
 use crate::id::UploadId;
@@ -64,6 +65,7 @@ pub async fn once(context: &Context) -> Result<(), Error> {
     let age = i64::try_from(ORPHAN_AGE.as_millis()).unwrap_or(i64::MAX);
     let begun_before = Timestamp(now.0.saturating_sub(age));
     shares::sweep(context, begun_before).await?;
+    remove_captions(context, begun_before).await?;
     loop {
         let mut connection = context.db.read().await?;
         let orphans = prepared::orphans(&mut connection, begun_before).await?;
@@ -74,6 +76,25 @@ pub async fn once(context: &Context) -> Result<(), Error> {
         for orphan in orphans {
             let names: Vec<String> = orphan.files.lines().map(str::to_owned).collect();
             adopt::remove(context, orphan.id, &names).await?;
+        }
+    }
+}
+
+/// Removes captions that were taken away a while ago, or whose request died.
+async fn remove_captions(context: &Context, before: Timestamp) -> Result<(), Error> {
+    loop {
+        let mut connection = context.db.read().await?;
+        let unneeded = captions::unneeded(&mut connection, before).await?;
+        drop(connection);
+        if unneeded.is_empty() {
+            return Ok(());
+        }
+        for (timeline, id) in unneeded {
+            let key = captions::key(timeline, id)?;
+            context.objects.delete(&key).await?;
+            let mut transaction = context.db.write().await?;
+            captions::forget(&mut transaction, id).await?;
+            transaction.commit().await?;
         }
     }
 }

@@ -1,9 +1,10 @@
 //! What the transcoder tells the server, and nothing else the two share:
 //! the `timeline.json` of a prepared lesson, the progress lines on standard output, what a run leaves
-//! for another one, and the records on the pipes of a live run.
+//! for another one, the records on the pipes of a live run, and how both read and write captions.
 //!
 //! This crate must never depend on libav, HTTP or SQL.
 
+pub mod captions;
 pub mod live;
 mod progress;
 mod timeline;

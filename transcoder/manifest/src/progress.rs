@@ -86,6 +86,8 @@ pub enum BadInput {
     NoFrames,
     /// Needs more time or memory than the limit, as only a hostile file does.
     OverLimit,
+    /// A file of captions beside it cannot be used.
+    Captions,
 }
 
 /// Exit codes of `millet-transcoder`.

@@ -18,6 +18,7 @@ use std::path::Path;
 use ffmpeg_next::frame::Video;
 use millet_manifest::{DECIDED_PERMILLE, Stage, Timeline};
 
+use crate::captions::{CaptionFile, Given};
 use crate::content;
 use crate::error::Error;
 use crate::finished::Part;
@@ -41,6 +42,8 @@ pub struct Asked<'a> {
     /// A folder into which others put what they make of the same input, in the order of an output folder: its
     /// plan is carried out, its segments are taken instead of being made.
     pub given: Option<&'a Path>,
+    /// Captions beside the recording, in the order of the tracks that they become.
+    pub captions: &'a [CaptionFile],
 }
 
 /// How much of a recording is made.
@@ -76,6 +79,7 @@ pub fn prepare(
     report: &Report,
 ) -> Result<Timeline, Error> {
     report.step(Stage::Probe, 0);
+    let captions = Given::read(asked.captions)?;
     let source = Source::open(input)?;
     let store = Store::open(output, asked.given)?;
     let plan = match Plan::found(&store, input, asked.wishes)? {
@@ -94,6 +98,7 @@ pub fn prepare(
     };
     report.step(Stage::Probe, DECIDED_PERMILLE);
     let mut work = Work::begin(&source, plan, Scope::Whole, output, &store, asked, report)?;
+    work.captions.put_first(captions);
     let source = work_through(source, &mut work, |_| false)?;
     let made = work.end(source)?;
     report.step(Stage::Package, 970);

@@ -17,6 +17,7 @@ use landlock::{
 };
 use rlimit::Resource;
 
+use crate::captions::CaptionFile;
 use crate::error::Error;
 use crate::limits;
 use crate::overtime::{self, Blame};
@@ -30,7 +31,7 @@ const BEHIND_OTHERS: libc::c_int = 5;
 /// What a process may reach besides computing and the pipes that it was given.
 #[derive(Clone, Copy, Debug)]
 pub enum Reach<'a> {
-    /// One file to read, one folder to write into, perhaps one to read from.
+    /// One file to read and some beside it, one folder to write into, perhaps one to read from.
     Files {
         /// To be read.
         input: &'a Path,
@@ -38,6 +39,8 @@ pub enum Reach<'a> {
         output: &'a Path,
         /// What lies below may be read, also what is put there later.
         given: Option<&'a Path>,
+        /// To be read.
+        captions: &'a [CaptionFile],
     },
     /// Files to read.
     Inputs(&'a [&'a Path]),
@@ -174,7 +177,12 @@ fn files(reach: Reach<'_>) -> Result<(), Error> {
             input,
             output,
             given,
-        } => ([input].into_iter().chain(given).collect(), Some(output)),
+            captions,
+        } => {
+            let captions = captions.iter().map(|file| file.path.as_path());
+            let inputs = [input].into_iter().chain(given).chain(captions);
+            (inputs.collect(), Some(output))
+        }
         Reach::Inputs(inputs) => (inputs.to_vec(), None),
         Reach::Pipes => (Vec::new(), None),
     };

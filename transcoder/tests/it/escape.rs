@@ -96,6 +96,7 @@ fn inside() {
             input: &input,
             output: &output,
             given: given.exists().then_some(given.as_path()),
+            captions: &[],
         },
     };
     sandbox::enter(reach).unwrap();

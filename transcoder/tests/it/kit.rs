@@ -62,7 +62,8 @@ impl Bench {
         self.run_with(&["--h264-only"])
     }
 
-    fn run_with(&self, options: &[&str]) -> Output {
+    /// The same with these options.
+    pub fn run_with(&self, options: &[&str]) -> Output {
         Command::new("prlimit")
             .args(["--data=700000000", "--cpu=60", transcoder(), "prepare"])
             .arg(&self.input)
@@ -86,7 +87,8 @@ impl Bench {
         self.prepared(&run)
     }
 
-    fn prepared(self, run: &Output) -> Prepared {
+    /// What a run left that must have succeeded.
+    pub fn prepared(self, run: &Output) -> Prepared {
         let errors = String::from_utf8_lossy(&run.stderr);
         assert!(run.status.success(), "{:?}: {errors}", run.status);
         let lines = progress(run);
@@ -115,9 +117,14 @@ impl Bench {
     /// Runs `prepare`, which must refuse the input for this reason, in one plain sentence.
     pub fn refused(self, expected: BadInput) -> String {
         let run = self.run();
+        self.refused_by(&run, expected)
+    }
+
+    /// The same of a run that was.
+    pub fn refused_by(&self, run: &Output, expected: BadInput) -> String {
         let errors = String::from_utf8_lossy(&run.stderr).into_owned();
         assert_eq!(run.status.code(), Some(2), "{:?}: {errors}", run.status);
-        let Some(Progress::Refused { reason, sentence }) = progress(&run).pop() else {
+        let Some(Progress::Refused { reason, sentence }) = progress(run).pop() else {
             panic!("no refusal on standard output");
         };
         assert_eq!(reason, expected, "{sentence}");

@@ -1,6 +1,7 @@
 //! Runs the real binary on files that the real tools make, and reads back what it wrote with them.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod captions;
 mod compare;
 mod escape;
 mod escape_calls;

@@ -265,6 +265,13 @@ fn text_tracks_become_captions() {
         assert_eq!(vtt, expected, "{name}");
         let master = std::fs::read_to_string(prepared.file("master.m3u8")).unwrap();
         assert!(master.contains("TYPE=SUBTITLES") && master.contains("LANGUAGE=\"chi\""));
+        // HLS has the same in pieces.
+        let list = std::fs::read_to_string(prepared.file("captions/0.m3u8")).unwrap();
+        assert!(list.contains(",\n0/00000.vtt\n#EXT-X-ENDLIST"), "{list}");
+        let piece = std::fs::read_to_string(prepared.file("captions/0/00000.vtt")).unwrap();
+        let (_, cues) = vtt.split_once("\n\n").unwrap();
+        assert!(piece.starts_with("WEBVTT\nX-TIMESTAMP-MAP=MPEGTS:0,"));
+        assert!(piece.ends_with(&format!("\n\n{cues}")), "{piece}");
     }
 }
 

@@ -134,10 +134,38 @@ pub struct LessonEditor {
     pub body: String,
     /// State of the media.
     pub media: Media,
+    /// Captions of the recording; absent until it is ready.
+    pub captions: Option<LessonCaptions>,
     /// Largest upload.
     pub upload_max_bytes: i64,
     /// What the server takes.
     pub longest: Longest,
+}
+
+/// Captions of a recording, and the form for more.
+#[derive(Clone, Debug, Serialize)]
+pub struct LessonCaptions {
+    /// The recording.
+    pub timeline_id: String,
+    /// What teachers gave.
+    pub given: Vec<GivenCaptions>,
+    /// Languages to choose from.
+    pub languages: Vec<Choice>,
+    /// Largest file.
+    pub most_bytes: i64,
+}
+
+/// Captions that a teacher gave.
+#[derive(Clone, Debug, Serialize)]
+pub struct GivenCaptions {
+    /// Id.
+    pub id: String,
+    /// Path of the file.
+    pub path: String,
+    /// BCP 47.
+    pub language: String,
+    /// Name of the language in itself.
+    pub name: String,
 }
 
 /// State of a lesson's media.
