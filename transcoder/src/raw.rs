@@ -146,8 +146,8 @@ pub(crate) fn recolour(scaler: &mut software::scaling::Context) -> Result<(), ff
     let full = i32::from(scaler.output().format == Pixel::YUVJ420P);
     // SAFETY: the scaler is live and ours alone; both tables are libswscale's own and never change.
     let done = unsafe {
-        let from = ffi::sws_getCoefficients(ffi::SWS_CS_ITU709 as i32);
-        let to = ffi::sws_getCoefficients(ffi::SWS_CS_ITU601 as i32);
+        let from = ffi::sws_getCoefficients(ffi::SWS_CS_ITU709);
+        let to = ffi::sws_getCoefficients(ffi::SWS_CS_ITU601);
         let (brightness, one) = (0, 1 << 16);
         ffi::sws_setColorspaceDetails(scaler.as_mut_ptr(), from, 0, to, full, brightness, one, one)
     };

@@ -13,7 +13,7 @@ use crate::courses::captions::{self, Given, LANGUAGES, NewCaptions};
 use crate::courses::proof::InLesson;
 use crate::db::Db;
 use crate::error::Error;
-use crate::form::Form;
+use crate::form::{Form, broken};
 use crate::id::{CaptionId, TimelineId};
 use crate::objects::Objects;
 use crate::people::Teacher;
@@ -113,14 +113,15 @@ struct CaptionsForm {
 
 impl CaptionsForm {
     async fn read(mut form: Multipart) -> Result<Self, Error> {
+        let broken = broken(MOST_CAPTION_BYTES as u64);
         let (mut timeline, mut language, mut file) = (None, None, None);
-        while let Some(field) = form.next_field().await.map_err(broken)? {
+        while let Some(field) = form.next_field().await.map_err(&broken)? {
             match field.name() {
                 Some("timeline_id") => {
-                    timeline = field.text().await.map_err(broken)?.parse().ok();
+                    timeline = field.text().await.map_err(&broken)?.parse().ok();
                 }
-                Some("language") => language = Some(field.text().await.map_err(broken)?),
-                Some("captions") => file = Some(field.bytes().await.map_err(broken)?),
+                Some("language") => language = Some(field.text().await.map_err(&broken)?),
+                Some("captions") => file = Some(field.bytes().await.map_err(&broken)?),
                 _ => {}
             }
         }
@@ -138,14 +139,6 @@ fn required(field: &'static str) -> Error {
     Error::Invalid {
         field,
         reason: "required",
-    }
-}
-
-fn broken(error: axum::extract::multipart::MultipartError) -> Error {
-    if error.status() == 413 {
-        too_large()
-    } else {
-        Error::Malformed(error.body_text())
     }
 }
 
