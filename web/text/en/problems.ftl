@@ -92,6 +92,7 @@ invalid-trim-empty = There would be nothing left to watch; nothing was changed.
 field-refused = { $field }: { $reason }
 field-action = What to do
 field-body = { lesson-text }
+field-captions = { captions }
 field-code = { code }
 field-cover = { cover }
 field-date = { schedule-date }

@@ -92,6 +92,7 @@ invalid-trim-empty = 这样就没有可看的内容了；没有作任何更改�
 field-refused = { $field }：{ $reason }
 field-action = 操作
 field-body = { lesson-text }
+field-captions = { captions }
 field-code = { code }
 field-cover = { cover }
 field-date = { schedule-date }
