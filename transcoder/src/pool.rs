@@ -12,10 +12,11 @@ use crate::sandbox;
 /// Whether it can wait, segment, what comes first within it, and a number that makes it unique.
 type Key = (bool, usize, usize, u64);
 type Task = Box<dyn FnOnce(&Tasks) -> Result<(), Error> + Send>;
+type Queue = BTreeMap<Key, Task>;
 
 #[derive(Default)]
 struct State {
-    queue: BTreeMap<Key, Task>,
+    queue: Queue,
     pushed: u64,
     running: usize,
     held: u64,
@@ -23,6 +24,14 @@ struct State {
     failed: Option<Error>,
     /// Whether the error was already handed out.
     is_over: bool,
+}
+
+impl State {
+    /// What waited, to be dropped without the lock: what it holds asks for that.
+    #[must_use]
+    fn drop_what_waits(&mut self) -> Queue {
+        std::mem::take(&mut self.queue)
+    }
 }
 
 #[derive(Default)]
@@ -83,10 +92,13 @@ impl Tasks {
                 state = self.0.lock();
                 state.running -= 1;
                 if let Err(error) = done {
-                    state.queue.clear();
                     if !state.is_over {
                         state.failed.get_or_insert(error);
                     }
+                    let dropped = state.drop_what_waits();
+                    drop(state);
+                    drop(dropped);
+                    state = self.0.lock();
                 }
                 self.0.changed.notify_all();
             } else if state.closed && state.running == 0 {
@@ -174,13 +186,15 @@ impl Pool {
     }
 
     fn end(&mut self, drop_what_waits: bool) {
+        let mut dropped = Queue::default();
         let mut state = self.tasks.0.lock();
         state.closed = true;
         if drop_what_waits {
             state.is_over = true;
-            state.queue.clear();
+            dropped = state.drop_what_waits();
         }
         drop(state);
+        drop(dropped);
         self.tasks.0.changed.notify_all();
         for thread in self.threads.drain(..) {
             // Tasks catch their own panics.
@@ -222,6 +236,40 @@ mod tests {
         pool.wait_below(1).unwrap();
         pool.finish().unwrap();
         assert_eq!(done.load(Ordering::SeqCst), 10);
+    }
+
+    #[test]
+    fn what_waits_and_holds_memory_is_dropped_with_the_pool_or_after_an_error() {
+        for fails in [false, true] {
+            let (begin, begun) = std::sync::mpsc::channel::<()>();
+            let pool = Pool::start(NonZero::<usize>::MIN).unwrap();
+            pool.tasks().push(false, 0, 0, move |_| {
+                let _ = begun.recv();
+                match fails {
+                    true => Err(Error::Fault("broken".into())),
+                    false => Ok(()),
+                }
+            });
+            let shared = pool.tasks().0.clone();
+            let held = pool.tasks().hold(10);
+            pool.tasks().push(true, 1, 0, move |_| {
+                drop(held);
+                Ok(())
+            });
+            let ended = std::thread::spawn(move || match fails {
+                true => assert!(pool.finish().is_err()),
+                false => drop(pool),
+            });
+            if !fails {
+                let mut state = shared.lock();
+                while !state.queue.is_empty() {
+                    state = shared.changed.wait(state).unwrap();
+                }
+            }
+            drop(begin);
+            ended.join().unwrap();
+            assert_eq!(shared.lock().held, 0);
+        }
     }
 
     #[test]
