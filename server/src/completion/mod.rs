@@ -62,7 +62,7 @@ async fn finished(
     lesson: LessonId,
     now: Timestamp,
 ) -> Result<(), Error> {
-    enrolment::hold_all(&mut *transaction, lesson).await?;
+    enrolment::hold_all_of_lesson(&mut *transaction, lesson).await?;
     let watchers = progress::watchers(&mut *transaction, lesson).await?;
     let mut step = Step::new(transaction, now);
     for account in watchers {
@@ -130,7 +130,7 @@ pub async fn republished(
     course: &InCourse<Teacher>,
     now: Timestamp,
 ) -> Result<(), Error> {
-    enrolment::lock_all(&mut *transaction, course.course()).await?;
+    enrolment::hold_all(&mut *transaction, course.course()).await?;
     let attended = progress::newly_shown(&mut *transaction, course.course()).await?;
     enrolment::follow_published(&mut *transaction, course).await?;
     let mut step = Step::new(transaction, now);

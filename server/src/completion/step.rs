@@ -89,7 +89,7 @@ impl<'a> Step<'a> {
     ) -> Result<Outcome, Error> {
         let mut outcome = Outcome::default();
         // What others credit at this moment is seen by whoever comes second.
-        enrolment::lock_of_lesson(&mut *self.transaction, account, lesson).await?;
+        enrolment::hold_of_lesson(&mut *self.transaction, account, lesson).await?;
         let showing = enrolment::showing(&mut *self.transaction, account, lesson).await?;
         let Some(enrolment) = showing else {
             return Ok(outcome);

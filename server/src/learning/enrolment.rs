@@ -130,7 +130,7 @@ pub async fn showing(
 ///
 /// # Errors
 /// When the database fails.
-pub async fn lock_of_lesson(
+pub async fn hold_of_lesson(
     connection: &mut AnyConnection,
     account: AccountId,
     lesson: LessonId,
@@ -150,7 +150,7 @@ pub async fn lock_of_lesson(
 ///
 /// # Errors
 /// When the database fails.
-pub async fn lock_all(connection: &mut AnyConnection, course: CourseId) -> Result<(), Error> {
+pub async fn hold_all(connection: &mut AnyConnection, course: CourseId) -> Result<(), Error> {
     sqlx::query("update enrolment set version_id = version_id where course_id = $1")
         .bind(course)
         .execute(connection)
@@ -222,7 +222,10 @@ pub async fn hold(
 ///
 /// # Errors
 /// When the database fails.
-pub async fn hold_all(connection: &mut AnyConnection, lesson: LessonId) -> Result<(), Error> {
+pub async fn hold_all_of_lesson(
+    connection: &mut AnyConnection,
+    lesson: LessonId,
+) -> Result<(), Error> {
     sqlx::query(
         "update enrolment set version_id = version_id where course_id = \
          (select course_id from lesson where lesson.id = $1) and completed_at is null",

@@ -116,7 +116,7 @@ pub async fn settle(
     drop(connection);
     // What is being credited by those who still saw the class go on is not missed.
     let mut transaction = db.write().await?;
-    enrolment::lock_all(&mut transaction, row.course_id).await?;
+    enrolment::hold_all(&mut transaction, row.course_id).await?;
     transaction.commit().await?;
     let mut connection = db.read().await?;
     let attended: Vec<(AccountId,)> = sqlx::query_as(

@@ -35,20 +35,28 @@ fn segments(output: &Path) -> BTreeMap<String, SystemTime> {
     found
 }
 
-#[test]
-fn a_killed_run_goes_on_where_it_was() {
-    let bench = Bench::made("a.mp4", LONG);
+/// Begins a run and kills it once it has said enough.
+fn killed(bench: &Bench, options: &[&str], mut enough: impl FnMut(Progress) -> bool) {
     let mut child = Command::new(transcoder())
-        .args(["prepare", "--h264-only", "--workers", "1"])
+        .arg("prepare")
+        .args(options)
         .arg(&bench.input)
         .arg(bench.output())
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    assert!(lines.any(|line| enough(serde_json::from_str(&line.unwrap()).unwrap())));
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
+
+#[test]
+fn a_killed_run_goes_on_where_it_was() {
+    let bench = Bench::made("a.mp4", LONG);
     // Killed as soon as some segments of pictures are announced: those must be on disk, whole.
     let mut announced = Vec::new();
-    for line in BufReader::new(child.stdout.take().unwrap()).lines() {
-        let line: Progress = serde_json::from_str(&line.unwrap()).unwrap();
+    killed(&bench, &["--h264-only", "--workers", "1"], |line| {
         if let Progress::Published {
             rendition, segment, ..
         } = line
@@ -59,12 +67,8 @@ fn a_killed_run_goes_on_where_it_was() {
                 announced.push(segment.file);
             }
         }
-        if announced.len() >= 4 {
-            break;
-        }
-    }
-    child.kill().unwrap();
-    child.wait().unwrap();
+        announced.len() >= 4
+    });
     let before = segments(&bench.output());
     assert!(announced.iter().all(|file| before.contains_key(file)));
     let prepared = bench.prepare();
@@ -80,27 +84,16 @@ fn a_killed_run_goes_on_where_it_was() {
 #[test]
 fn what_was_shown_early_is_not_made_again() {
     let bench = Bench::made("a.mp4", &LONG.replace("=40", "=64"));
-    let mut child = Command::new(transcoder())
-        .arg("prepare")
-        .arg(&bench.input)
-        .arg(bench.output())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
     let mut announced = Vec::new();
-    for line in BufReader::new(child.stdout.take().unwrap()).lines() {
-        let line: Progress = serde_json::from_str(&line.unwrap()).unwrap();
-        if let Progress::Published {
+    killed(&bench, &[], |line| match line {
+        Progress::Published {
             rendition, segment, ..
-        } = line
-            && rendition.starts_with('v')
-        {
+        } if rendition.starts_with('v') => {
             announced.push(segment.file);
-            break;
+            true
         }
-    }
-    child.kill().unwrap();
-    child.wait().unwrap();
+        _ => false,
+    });
     assert!(!bench.output().join("work/plan.json").exists());
     let before = segments(&bench.output());
     let prepared = bench.prepare();
@@ -113,21 +106,11 @@ fn what_was_shown_early_is_not_made_again() {
 #[test]
 fn other_wishes_are_not_met_by_an_earlier_plan() {
     let bench = Bench::made("a.mp4", LONG);
-    let mut child = Command::new(transcoder())
-        .args(["prepare", "--h264-only", "--quick"])
-        .arg(&bench.input)
-        .arg(bench.output())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    for line in BufReader::new(child.stdout.take().unwrap()).lines() {
-        let line: Progress = serde_json::from_str(&line.unwrap()).unwrap();
-        if matches!(line, Progress::Published { rendition, .. } if rendition.starts_with('v')) {
-            break;
-        }
-    }
-    child.kill().unwrap();
-    child.wait().unwrap();
+    killed(
+        &bench,
+        &["--h264-only", "--quick"],
+        |line| matches!(line, Progress::Published { rendition, .. } if rendition.starts_with('v')),
+    );
     let quick = segments(&bench.output());
     let prepared = bench.prepare();
     let thorough = segments(&prepared.file(""));
@@ -142,21 +125,9 @@ fn other_wishes_are_not_met_by_an_earlier_plan() {
 #[test]
 fn a_folder_with_another_recording_is_begun_anew() {
     let bench = Bench::made("a.mp4", LONG);
-    let mut child = Command::new(transcoder())
-        .arg("prepare")
-        .arg(&bench.input)
-        .arg(bench.output())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    for line in BufReader::new(child.stdout.take().unwrap()).lines() {
-        let line: Progress = serde_json::from_str(&line.unwrap()).unwrap();
-        if matches!(line, Progress::Published { .. }) {
-            break;
-        }
-    }
-    child.kill().unwrap();
-    child.wait().unwrap();
+    killed(&bench, &[], |line| {
+        matches!(line, Progress::Published { .. })
+    });
     let other = LONG.replace("testsrc2", "testsrc").replace("=40", "=12");
     crate::kit::ffmpeg(&other, &bench.input);
     bench.prepare().lasts(12_000);
