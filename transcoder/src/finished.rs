@@ -4,6 +4,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use millet_manifest::{Record, Segment};
 
+use crate::cap::{Sent, fits};
+use crate::compare::WINDOW_MS;
 use crate::error::Error;
 use crate::ladder::Rung;
 use crate::store::{Sought, Store};
@@ -28,13 +30,23 @@ pub struct Part {
     pub bytes: u64,
 }
 
+/// How far a segment of a rung is.
+enum Slot {
+    /// It is not asked for.
+    Left,
+    Open,
+    /// Others made it; whether it goes with what is sent before it is still to be seen.
+    Offered,
+    Made(Record),
+}
+
 /// Segments of every rung, in the order of the rungs.
 pub(crate) struct Finished {
     store: Store,
     /// Sum of each rung's plan.
     plans: Vec<u64>,
     /// For each rung, for each segment that was begun.
-    records: Mutex<Vec<Vec<Option<Record>>>>,
+    slots: Mutex<Vec<Vec<Slot>>>,
     told: Told,
 }
 
@@ -42,14 +54,14 @@ impl Finished {
     pub(crate) fn new(store: &Store, plans: Vec<u64>, told: Told) -> Self {
         Self {
             store: store.clone(),
-            records: Mutex::new(vec![Vec::new(); plans.len()]),
+            slots: Mutex::new(plans.iter().map(|_| Vec::new()).collect()),
             plans,
             told,
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Vec<Vec<Option<Record>>>> {
-        self.records.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Vec<Vec<Slot>>> {
+        self.slots.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn sought(&self, rung: usize, (start_ms, end_ms): (i64, i64)) -> Sought {
@@ -63,7 +75,9 @@ impl Finished {
 
     /// Begins the next segment as one that is not asked for.
     pub(crate) fn skip(&self) {
-        self.lock().iter_mut().for_each(|rung| rung.push(None));
+        self.lock()
+            .iter_mut()
+            .for_each(|rung| rung.push(Slot::Left));
     }
 
     /// Begins the next segment, `index`, with what is there of it in the first rungs; whether that is all of
@@ -74,43 +88,86 @@ impl Finished {
         index: usize,
         times: (i64, i64),
     ) -> Result<bool, Error> {
-        let mut all = Vec::with_capacity(rungs.len());
+        let mut complete = true;
         for (number, rung) in rungs.iter().enumerate() {
-            let sought = self.sought(number, times);
-            let found = match self.store.found(&rung.id, sought) {
-                None => self.store.accept(&rung.id, sought)?,
-                found => found,
+            let found = self.store.found(&rung.id, self.sought(number, times));
+            let offered = match found {
+                Some(_) => None,
+                None => self.offered((number, rung), times),
             };
-            if let Some(record) = &found {
-                (self.told)(rung, index, record);
+            self.lock()[number].push(match offered {
+                Some(_) => Slot::Offered,
+                None => Slot::Open,
+            });
+            if let Some(record) = found {
+                self.keep((number, rung), index, record);
+            } else if let (Some(record), Some(before)) =
+                (offered, self.before(number, index, times.0))
+            {
+                complete &= self.take((number, rung), index, record, &before)?;
+            } else {
+                complete = false;
             }
-            all.push(found);
-        }
-        let complete = all.iter().all(Option::is_some);
-        for (records, found) in self.lock().iter_mut().zip(all) {
-            records.push(found);
         }
         Ok(complete)
     }
 
-    /// Whether a segment that was begun is there.
+    /// Whether a segment that was begun is there, or others offered it.
     pub(crate) fn has(&self, rung: usize, index: usize) -> bool {
-        self.lock()[rung][index].is_some()
+        !matches!(self.lock()[rung][index], Slot::Open)
     }
 
-    /// Takes a segment that others finished since it was begun; whether there was one.
-    pub(crate) fn accept(
+    /// Whether others offered a segment as it was begun, and it is not known yet whether it is taken.
+    pub(crate) fn is_offered(&self, rung: usize, index: usize) -> bool {
+        matches!(self.lock()[rung][index], Slot::Offered)
+    }
+
+    /// What others made.
+    pub(crate) fn offered(
+        &self,
+        (number, rung): (usize, &Rung),
+        times: (i64, i64),
+    ) -> Option<Record> {
+        self.store.offered(&rung.id, self.sought(number, times))
+    }
+
+    /// What is sent of the rung in the ten seconds before a segment that begins at `start_ms`; `None` while some of it
+    /// is not made.
+    pub(crate) fn before(&self, rung: usize, index: usize, start_ms: i64) -> Option<Sent> {
+        let slots = self.lock();
+        let mut before = Sent::new();
+        for slot in slots[rung].iter().take(index).rev() {
+            match slot {
+                Slot::Left => break,
+                Slot::Open | Slot::Offered => return None,
+                Slot::Made(record) => before.extend(sent(record).rev()),
+            }
+            if before
+                .last()
+                .is_some_and(|(at_ms, _)| at_ms + WINDOW_MS <= start_ms)
+            {
+                break;
+            }
+        }
+        before.reverse();
+        Some(before)
+    }
+
+    /// Takes a segment that others made, if the rung is under its cap with it; whether it was.
+    pub(crate) fn take(
         &self,
         (number, rung): (usize, &Rung),
         index: usize,
-        times: (i64, i64),
+        record: Record,
+        before: &Sent,
     ) -> Result<bool, Error> {
-        let record = self.store.accept(&rung.id, self.sought(number, times))?;
-        let accepted = record.is_some();
-        if let Some(record) = record {
+        let own: Sent = sent(&record).collect();
+        let taken = fits(rung, before, &own);
+        if taken {
+            self.store.take(&rung.id, &record)?;
             self.keep((number, rung), index, record);
         }
-        Ok(accepted)
+        Ok(taken)
     }
 
     /// Notes a segment that was made; `init` is the init segment before it.
@@ -136,14 +193,14 @@ impl Finished {
 
     fn keep(&self, (number, rung): (usize, &Rung), index: usize, record: Record) {
         (self.told)(rung, index, &record);
-        self.lock()[number][index] = Some(record);
+        self.lock()[number][index] = Slot::Made(record);
     }
 
     /// What there is, of a part.
     pub(crate) fn part(&self) -> Part {
-        let records = self.lock();
-        let of_one = records.first().into_iter().flatten().flatten();
-        let of_all = records.iter().flatten().flatten();
+        let slots = self.lock();
+        let of_one = slots.first().into_iter().flatten().filter_map(Slot::made);
+        let of_all = slots.iter().flatten().filter_map(Slot::made);
         Part {
             duration_ms: of_one.map(|record| record.segment.duration_ms).sum(),
             bytes: of_all.map(|record| record.segment.bytes).sum(),
@@ -152,21 +209,37 @@ impl Finished {
 
     /// Everything there is; no segment may be missing.
     pub(crate) fn join(&self, rungs: &[Rung]) -> Result<Vec<Encoded>, Error> {
-        let records = std::mem::take(&mut *self.lock());
-        let rungs = rungs.iter().cloned().zip(records);
+        let slots = std::mem::take(&mut *self.lock());
+        let rungs = rungs.iter().cloned().zip(slots);
         rungs
-            .map(|(rung, records)| Encoded::join(rung, records))
+            .map(|(rung, slots)| Encoded::join(rung, slots))
             .collect()
     }
 }
 
+impl Slot {
+    fn made(&self) -> Option<&Record> {
+        match self {
+            Self::Made(record) => Some(record),
+            Self::Left | Self::Open | Self::Offered => None,
+        }
+    }
+}
+
+fn sent(record: &Record) -> impl DoubleEndedIterator<Item = (i64, u64)> {
+    let time = |ms| i64::try_from(ms).unwrap_or(i64::MAX);
+    let chunks = record.segment.chunks.iter();
+    chunks.map(move |chunk| (time(chunk.start_ms), chunk.bytes))
+}
+
 impl Encoded {
-    fn join(rung: Rung, records: Vec<Option<Record>>) -> Result<Self, Error> {
+    fn join(rung: Rung, slots: Vec<Slot>) -> Result<Self, Error> {
         let missing = || Error::Fault(format!("a segment of {} is missing", rung.id));
-        let records: Vec<Record> = records
-            .into_iter()
-            .collect::<Option<_>>()
-            .ok_or_else(missing)?;
+        let records = slots.into_iter().map(|slot| match slot {
+            Slot::Made(record) => Ok(record),
+            Slot::Left | Slot::Open | Slot::Offered => Err(missing()),
+        });
+        let records = records.collect::<Result<Vec<Record>, Error>>()?;
         let first = records.first().ok_or_else(missing)?;
         let (codec, init_bytes, init_sum) = (first.codec.clone(), first.init_bytes, first.init_sum);
         if records

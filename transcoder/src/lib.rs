@@ -5,6 +5,7 @@
 //! segments of all rungs side by side; sound is encoded once. Every rung is cut at the same times.
 
 mod boxes;
+mod cap;
 mod captions;
 mod chapters;
 mod colours;

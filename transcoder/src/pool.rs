@@ -13,10 +13,14 @@ use crate::sandbox;
 type Key = (bool, usize, usize, u64);
 type Task = Box<dyn FnOnce(&Tasks) -> Result<(), Error> + Send>;
 type Queue = BTreeMap<Key, Task>;
+/// Rung and segment.
+type Place = (usize, usize);
 
 #[derive(Default)]
 struct State {
     queue: Queue,
+    /// Not to be done before something else is.
+    parked: BTreeMap<Place, (Key, Task)>,
     pushed: u64,
     running: usize,
     held: u64,
@@ -29,8 +33,20 @@ struct State {
 impl State {
     /// What waited, to be dropped without the lock: what it holds asks for that.
     #[must_use]
-    fn drop_what_waits(&mut self) -> Queue {
-        std::mem::take(&mut self.queue)
+    fn drop_what_waits(&mut self) -> (Queue, BTreeMap<Place, (Key, Task)>) {
+        (
+            std::mem::take(&mut self.queue),
+            std::mem::take(&mut self.parked),
+        )
+    }
+
+    /// A key for one more task, unless no more are done.
+    fn key(&mut self, can_wait: bool, segment: usize, rank: usize) -> Option<Key> {
+        let is_open = !self.is_over && self.failed.is_none();
+        is_open.then(|| {
+            self.pushed += 1;
+            (can_wait, segment, rank, self.pushed)
+        })
     }
 }
 
@@ -62,13 +78,34 @@ impl Tasks {
         task: impl FnOnce(&Tasks) -> Result<(), Error> + Send + 'static,
     ) {
         let mut state = self.0.lock();
-        if !state.is_over && state.failed.is_none() {
-            state.pushed += 1;
-            let key = (can_wait, segment, rank, state.pushed);
+        if let Some(key) = state.key(can_wait, segment, rank) {
             state.queue.insert(key, Box::new(task));
         }
         drop(state);
         self.0.changed.notify_all();
+    }
+
+    /// Adds a task of a rung's segment that is not done before [`Tasks::wake`] is called for it. A segment has one.
+    pub(crate) fn park(
+        &self,
+        can_wait: bool,
+        (rung, segment): Place,
+        task: impl FnOnce(&Tasks) -> Result<(), Error> + Send + 'static,
+    ) {
+        let mut state = self.0.lock();
+        if let Some(key) = state.key(can_wait, segment, 0) {
+            state.parked.insert((rung, segment), (key, Box::new(task)));
+        }
+    }
+
+    /// What was parked for the segment can be done.
+    pub(crate) fn wake(&self, place: Place) {
+        let mut state = self.0.lock();
+        if let Some((key, task)) = state.parked.remove(&place) {
+            state.queue.insert(key, task);
+            drop(state);
+            self.0.changed.notify_all();
+        }
     }
 
     /// Counts `bytes` as held until the value is dropped.
@@ -186,12 +223,12 @@ impl Pool {
     }
 
     fn end(&mut self, drop_what_waits: bool) {
-        let mut dropped = Queue::default();
         let mut state = self.tasks.0.lock();
         state.closed = true;
+        let mut dropped = None;
         if drop_what_waits {
             state.is_over = true;
-            dropped = state.drop_what_waits();
+            dropped = Some(state.drop_what_waits());
         }
         drop(state);
         drop(dropped);
@@ -239,6 +276,27 @@ mod tests {
     }
 
     #[test]
+    fn what_is_parked_is_done_once_it_is_woken() {
+        let pool = Pool::start(TWO).unwrap();
+        let done = Arc::new(Mutex::new(Vec::new()));
+        for segment in [1, 2, 0] {
+            let done = done.clone();
+            let task = move |tasks: &Tasks| {
+                done.lock().unwrap().push(segment);
+                tasks.wake((7, segment + 1));
+                Ok(())
+            };
+            match segment {
+                0 => pool.tasks().push(false, segment, 0, task),
+                _ => pool.tasks().park(false, (7, segment), task),
+            }
+        }
+        pool.tasks().wake((8, 1));
+        pool.finish().unwrap();
+        assert_eq!(*done.lock().unwrap(), [0, 1, 2]);
+    }
+
+    #[test]
     fn what_waits_and_holds_memory_is_dropped_with_the_pool_or_after_an_error() {
         for fails in [false, true] {
             let (begin, begun) = std::sync::mpsc::channel::<()>();
@@ -253,6 +311,11 @@ mod tests {
             let shared = pool.tasks().0.clone();
             let held = pool.tasks().hold(10);
             pool.tasks().push(true, 1, 0, move |_| {
+                drop(held);
+                Ok(())
+            });
+            let held = pool.tasks().hold(10);
+            pool.tasks().park(true, (0, 1), move |_| {
                 drop(held);
                 Ok(())
             });

@@ -135,23 +135,23 @@ impl Store {
         (fits && is_whole(&self.output, &record.segment)).then_some(record)
     }
 
-    /// The same of a segment that others made: it is put in place as if it were our own.
-    pub(crate) fn accept(&self, rendition: &str, sought: Sought) -> Result<Option<Record>, Error> {
-        let Some(given) = &self.given else {
-            return Ok(None);
-        };
-        let record: Option<Record> = noted(given, &Record::file(rendition, sought.start_ms));
-        let record = record.filter(|record| {
-            record.segment.bytes <= MOST_GIVEN
-                && self.fits(record, rendition, sought)
-                && is_whole(given, &record.segment)
-        });
-        if let Some(record) = &record {
+    /// The same of a segment that others made.
+    pub(crate) fn offered(&self, rendition: &str, sought: Sought) -> Option<Record> {
+        let given = self.given.as_deref()?;
+        let record: Record = noted(given, &Record::file(rendition, sought.start_ms))?;
+        let fits = record.segment.bytes <= MOST_GIVEN
+            && self.fits(&record, rendition, sought)
+            && is_whole(given, &record.segment);
+        fits.then_some(record)
+    }
+
+    /// Puts a segment that others offered in place as if it were our own.
+    pub(crate) fn take(&self, rendition: &str, record: &Record) -> Result<(), Error> {
+        if let Some(given) = &self.given {
             let file = &record.segment.file;
             self.put(file, &std::fs::read(given.join(file))?)?;
-            self.finished(rendition, record)?;
         }
-        Ok(record)
+        self.finished(rendition, record)
     }
 
     /// Whether the record is of this segment and goes with our init segment.
@@ -320,12 +320,14 @@ mod tests {
         let (_, record) = finished(given.path());
         let store = Store::open(own.path(), Some(given.path())).unwrap();
         store.begin("v240").unwrap();
-        assert_eq!(store.accept("v240", SOUGHT).unwrap(), None, "no init");
+        assert_eq!(store.offered("v240", SOUGHT), None, "no init");
         store.init("v240", b"itin").unwrap();
-        assert_eq!(store.accept("v240", SOUGHT).unwrap(), None, "another");
+        assert_eq!(store.offered("v240", SOUGHT), None, "another");
         store.init("v240", b"init").unwrap();
-        let taken = store.accept("v240", SOUGHT).unwrap();
-        assert_eq!(taken, Some(record.clone()));
+        let offered = store.offered("v240", SOUGHT);
+        assert_eq!(offered, Some(record.clone()));
+        assert_eq!(store.found("v240", SOUGHT), None);
+        store.take("v240", &record).unwrap();
         assert_eq!(store.found("v240", SOUGHT), Some(record));
     }
 }

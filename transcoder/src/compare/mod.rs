@@ -22,7 +22,7 @@ use vmaf::Judge;
 pub use apart::compare_apart;
 pub use plot::plot;
 pub use vmaf::Judges;
-pub(crate) use weigh::peak;
+pub(crate) use weigh::{WINDOW_MS, peak};
 
 /// Pictures are compared at no more lines than this.
 const MOST_LINES: u32 = 720;

@@ -9,7 +9,7 @@ use crate::error::Error;
 use crate::source::{Source, to_ms};
 
 /// Length of the window over which the peak is taken, milliseconds.
-const WINDOW_MS: i64 = 10_000;
+pub(crate) const WINDOW_MS: i64 = 10_000;
 
 /// Reads every packet of the pictures and the sound.
 pub(super) fn weigh(path: &Path) -> Result<Weighed, Error> {

@@ -192,6 +192,7 @@ impl Prepared {
             let size = (rendition.width, rendition.height);
             assert!(frames.iter().all(|frame| frame.size == size), "{name}");
         }
+        self.check_caps();
         for download in &timeline.downloads {
             let path = self.bench.output().join(&download.file);
             assert_eq!(std::fs::metadata(&path).unwrap().len(), download.bytes);
@@ -206,6 +207,23 @@ impl Prepared {
             assert_eq!(std::fs::metadata(&path).unwrap().len(), file.1);
             assert_eq!(frames(&path).len(), 1);
         }
+    }
+
+    /// No ten seconds of a rung bring more than its cap.
+    fn check_caps(&self) {
+        for rendition in &self.timeline.renditions {
+            if let Some(most_bps) = self.most_bps(&rendition.id) {
+                let (name, peak_bps) = (&rendition.id, rendition.peak_bps);
+                assert!(peak_bps <= most_bps, "{name}: {peak_bps} of {most_bps}");
+            }
+        }
+    }
+
+    /// A rung's cap.
+    pub fn most_bps(&self, rendition: &str) -> Option<u64> {
+        let decided = self.timeline.decision.as_ref()?.rungs.iter();
+        let mut decided = decided.filter(|rung| rung.rendition == rendition);
+        decided.next().map(|rung| rung.most_bps.into())
     }
 
     /// Init segment and segments of a rendition in one file, as a player appends them.

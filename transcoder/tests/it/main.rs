@@ -12,6 +12,7 @@ mod live_kit;
 mod live_voices;
 mod prepare_again;
 mod prepare_av1;
+mod prepare_caps;
 mod prepare_damaged;
 mod prepare_inputs;
 mod prepare_refused;

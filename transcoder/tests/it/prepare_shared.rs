@@ -232,6 +232,32 @@ fn what_others_finish_while_a_run_goes_on_is_not_made_again() {
 }
 
 #[test]
+fn what_others_made_is_not_taken_where_it_breaks_the_cap_with_what_goes_before() {
+    let bench = Bench::made("a.mp4", LONG);
+    let given = made_by_others(&bench, BETWEEN);
+    let expected = bench.folder.path().join("expected");
+    finish(&bench, &expected, &given, OPTIONS);
+    // A segment of the second part gets so large that no cap is kept.
+    let all = records(&given);
+    let large = all.iter().find(|record| record.1 > 17_000).unwrap();
+    let (rendition, start_ms) = (&large.0, large.1);
+    let file = given
+        .join(WORK_FOLDER)
+        .join(Record::file(rendition, start_ms));
+    let mut record: Record = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
+    let media = given.join(Record::media(rendition, start_ms));
+    let mut bytes = std::fs::read(&media).unwrap();
+    bytes.resize(bytes.len() + 1_000_000, 0);
+    std::fs::write(media, bytes).unwrap();
+    record.segment.bytes += 1_000_000;
+    record.segment.chunks.last_mut().unwrap().bytes += 1_000_000;
+    std::fs::write(&file, serde_json::to_vec(&record).unwrap()).unwrap();
+    let output = bench.folder.path().join("together");
+    finish(&bench, &output, &given, OPTIONS);
+    assert_eq!(unlike(&tree(&output), &tree(&expected)), [] as [PathBuf; 0]);
+}
+
+#[test]
 fn a_part_of_another_recording_is_not_made() {
     let bench = Bench::made("a.mp4", LONG);
     let given = bench.folder.path().join("given");
