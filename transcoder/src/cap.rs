@@ -13,6 +13,10 @@ const LAST_STEPS: u32 = 4;
 /// share of what may come, thousandths: how much a step saves depends on the pictures.
 const REFINEMENTS: u32 = 2;
 const ENOUGH_PERMILLE: u64 = 850;
+/// Of what is left in the ten seconds at a segment's end, it takes no more than this share, thousandths, the more the
+/// longer it lasts: the next one begins with a keyframe.
+const TAKEN_PERMILLE: u64 = 500;
+const TAKEN_OF_LONG_PERMILLE: u64 = 900;
 /// Shortest segment, as its rate is reckoned, milliseconds.
 const SHORTEST_MS: i64 = 2_000;
 /// What a fragment says of each picture, and of each chunk, bytes at most.
@@ -48,11 +52,9 @@ pub(crate) fn within(
                 crf,
             },
         };
-        let over = Over::of_segment(rung, &own.coded, end_ms - start_ms).max(Over::of_chunks(
-            rung,
-            before,
-            &chunks(&own.coded, shown),
-        ));
+        let sent = chunks(&own.coded, shown);
+        let over = Over::of_segment(rung, &own.coded, end_ms - start_ms)
+            .max(Over::of_chunks(rung, before, &sent, end_ms));
         if over.is_over() && own.crf < highest {
             (too_much, crf) = (Some(own.crf), own.crf);
         } else {
@@ -79,9 +81,9 @@ pub(crate) fn within(
     }
 }
 
-/// Whether chunks that follow what is sent `before` leave the rung under its cap.
-pub(crate) fn fits(rung: &Rung, before: &[(i64, u64)], chunks: &[(i64, u64)]) -> bool {
-    !Over::of_chunks(rung, before, chunks).is_over()
+/// Whether chunks until `end_ms` that follow what is sent `before` leave the rung under its cap.
+pub(crate) fn fits(rung: &Rung, before: &[(i64, u64)], chunks: &[(i64, u64)], end_ms: i64) -> bool {
+    !Over::of_chunks(rung, before, chunks, end_ms).is_over()
 }
 
 /// What came out, and what may.
@@ -123,18 +125,28 @@ impl Over {
     }
 
     /// Bytes of the chunks in the worst ten seconds, and what else is sent in those leaves for them.
-    fn of_chunks(rung: &Rung, before: &[(i64, u64)], chunks: &[(i64, u64)]) -> Self {
+    fn of_chunks(rung: &Rung, before: &[(i64, u64)], chunks: &[(i64, u64)], end_ms: i64) -> Self {
         let most = u64::from(rung.most_bps) * WINDOW_MS.unsigned_abs() / 8_000;
         let within = |sent: &[(i64, u64)], until_ms| -> u64 {
             let times = until_ms - WINDOW_MS + 1..=until_ms;
             let within = sent.iter().filter(|(at_ms, _)| times.contains(at_ms));
             within.map(|(_, bytes)| bytes).sum()
         };
-        let windows = chunks.iter().map(|(at_ms, _)| Self {
-            came: within(chunks, *at_ms),
-            most: most.saturating_sub(within(before, *at_ms)),
-        });
-        windows.fold(Self { came: 0, most }, Self::max)
+        let window = |until_ms| Self {
+            came: within(chunks, until_ms),
+            most: most.saturating_sub(within(before, until_ms)),
+        };
+        let windows = chunks.iter().map(|(at_ms, _)| window(*at_ms));
+        let start_ms = chunks.first().map_or(end_ms, |(at_ms, _)| *at_ms);
+        let length_ms = (end_ms - start_ms).clamp(0, WINDOW_MS).unsigned_abs();
+        let last = window(end_ms);
+        let taken = TAKEN_PERMILLE
+            + (TAKEN_OF_LONG_PERMILLE - TAKEN_PERMILLE) * length_ms / WINDOW_MS.unsigned_abs();
+        let last = Self {
+            most: last.most * taken / 1_000,
+            ..last
+        };
+        windows.fold(last, Self::max)
     }
 
     fn is_over(self) -> bool {
@@ -264,13 +276,25 @@ mod tests {
         let rung = rung_of(TitleClass::Natural, "v240");
         assert_eq!(rung.most_bps, 96_000);
         let before = [(20_000, 50_000), (22_000, 40_000), (26_000, 10_000)];
+        let fits = |before: &[_], chunks: &[_]| fits(&rung, before, chunks, 50_000);
         // What was sent ten seconds ago is over.
-        assert!(fits(&rung, &before, &[(30_000, 70_000)]));
-        assert!(!fits(&rung, &before, &[(30_000, 70_001)]));
-        assert!(!fits(&rung, &before, &[(29_999, 20_001)]));
-        assert!(!fits(&rung, &before, &[(30_000, 60_000), (31_999, 10_001)]));
-        assert!(fits(&rung, &before, &[(30_000, 60_000), (32_000, 50_000)]));
-        assert!(!fits(&rung, &[], &[(0, 60_000), (9_999, 60_001)]));
+        assert!(fits(&before, &[(30_000, 70_000)]));
+        assert!(!fits(&before, &[(30_000, 70_001)]));
+        assert!(!fits(&before, &[(29_999, 20_001)]));
+        assert!(!fits(&before, &[(30_000, 60_000), (31_999, 10_001)]));
+        assert!(fits(&before, &[(30_000, 60_000), (32_000, 50_000)]));
+        assert!(!fits(&[], &[(0, 60_000), (9_999, 60_001)]));
+    }
+
+    #[test]
+    fn a_segment_leaves_something_for_the_next_one() {
+        let rung = rung_of(TitleClass::Natural, "v240");
+        let before = [(22_000, 60_000)];
+        // A short one takes about half of what is left, a long one most.
+        assert!(fits(&rung, &before, &[(30_000, 34_740)], 31_999));
+        assert!(!fits(&rung, &before, &[(30_000, 34_741)], 31_999));
+        assert!(fits(&rung, &before, &[(32_000, 107_880)], 41_999));
+        assert!(!fits(&rung, &before, &[(32_000, 107_881)], 41_999));
     }
 
     #[test]
@@ -296,12 +320,13 @@ mod tests {
         let times = (20_000, 24_000);
         let alone = within(&rung, times, &pictures, &[], None).unwrap();
         let bytes = alone.coded.bytes();
-        assert!(bytes > 10_000, "{bytes}");
+        assert!(bytes > 20_000, "{bytes}");
         let before = [(18_000, 120_000 - bytes * 2 / 3)];
         let after = within(&rung, times, &pictures, &before, Some(alone)).unwrap();
         let sent = chunks(&after.coded, &pictures);
-        assert!(fits(&rung, &before, &sent));
-        assert!(after.coded.bytes() > bytes / 3, "{}", after.coded.bytes());
+        assert!(fits(&rung, &before, &sent, times.1));
+        // Noise goes all at once, and yet a picture is left.
+        assert!(after.coded.bytes() > 4_000, "{}", after.coded.bytes());
         let again = within(&rung, times, &pictures, &before, None).unwrap();
         assert_eq!(again.coded.bytes(), after.coded.bytes());
         assert_eq!(sent.len(), 2);

@@ -161,8 +161,9 @@ impl Finished {
         record: Record,
         before: &Sent,
     ) -> Result<bool, Error> {
-        let own: Sent = sent(&record).collect();
-        let taken = fits(rung, before, &own);
+        let (own, segment) = (sent(&record).collect::<Sent>(), &record.segment);
+        let end_ms = segment.start_ms.saturating_add(segment.duration_ms);
+        let taken = fits(rung, before, &own, time(end_ms));
         if taken {
             self.store.take(&rung.id, &record)?;
             self.keep((number, rung), index, record);
@@ -227,9 +228,12 @@ impl Slot {
 }
 
 fn sent(record: &Record) -> impl DoubleEndedIterator<Item = (i64, u64)> {
-    let time = |ms| i64::try_from(ms).unwrap_or(i64::MAX);
     let chunks = record.segment.chunks.iter();
-    chunks.map(move |chunk| (time(chunk.start_ms), chunk.bytes))
+    chunks.map(|chunk| (time(chunk.start_ms), chunk.bytes))
+}
+
+fn time(ms: u64) -> i64 {
+    i64::try_from(ms).unwrap_or(i64::MAX)
 }
 
 impl Encoded {

@@ -85,7 +85,7 @@ impl Tasks {
         self.0.changed.notify_all();
     }
 
-    /// Adds a task of a rung's segment that is not done before [`Tasks::wake`] is called for it. A segment has one.
+    /// Adds a task of a rung's segment that is not done before [`Tasks::wake`] comes to it. A segment has one.
     pub(crate) fn park(
         &self,
         can_wait: bool,
@@ -98,10 +98,12 @@ impl Tasks {
         }
     }
 
-    /// What was parked for the segment can be done.
-    pub(crate) fn wake(&self, place: Place) {
+    /// What was parked for the rung's first segment from this one on can be done.
+    pub(crate) fn wake(&self, (rung, segment): Place) {
         let mut state = self.0.lock();
-        if let Some((key, task)) = state.parked.remove(&place) {
+        let places = (rung, segment)..=(rung, usize::MAX);
+        let first = state.parked.range(places).next().map(|(place, _)| *place);
+        if let Some((key, task)) = first.and_then(|place| state.parked.remove(&place)) {
             state.queue.insert(key, task);
             drop(state);
             self.0.changed.notify_all();
@@ -218,8 +220,12 @@ impl Pool {
     /// Waits until everything is done.
     pub(crate) fn finish(mut self) -> Result<(), Error> {
         self.end(false);
-        let failed = self.tasks.0.lock().failed.take();
-        failed.map_or(Ok(()), Err)
+        let mut state = self.tasks.0.lock();
+        match state.failed.take() {
+            Some(error) => Err(error),
+            None if state.parked.is_empty() => Ok(()),
+            None => Err(Error::Fault("a segment waits for another for ever".into())),
+        }
     }
 
     fn end(&mut self, drop_what_waits: bool) {
@@ -294,6 +300,24 @@ mod tests {
         pool.tasks().wake((8, 1));
         pool.finish().unwrap();
         assert_eq!(*done.lock().unwrap(), [0, 1, 2]);
+    }
+
+    #[test]
+    fn the_next_that_is_parked_is_woken_and_who_is_forgotten_is_an_error() {
+        let pool = Pool::start(TWO).unwrap();
+        let (say, said) = std::sync::mpsc::channel();
+        for segment in [3, 5] {
+            let say = say.clone();
+            pool.tasks().park(false, (0, segment), move |_| {
+                say.send(segment).unwrap();
+                Ok(())
+            });
+        }
+        pool.tasks().wake((0, 1));
+        assert_eq!(said.recv(), Ok(3));
+        assert!(pool.finish().is_err());
+        drop(say);
+        assert_eq!(said.recv().ok(), None);
     }
 
     #[test]
