@@ -1,5 +1,6 @@
 //! The application: state, the route table, and what stands around every request.
 
+pub mod accept;
 pub mod answer;
 pub mod assets;
 pub mod demo;

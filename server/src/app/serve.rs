@@ -7,7 +7,6 @@ use std::time::Duration;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::routing::get;
-use axum::serve::ListenerExt as _;
 use metrics_exporter_prometheus::PrometheusHandle;
 use millet_web::Renderer;
 use tokio::net::TcpListener;
@@ -17,7 +16,9 @@ use tokio_util::task::TaskTracker;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::predicate::{NotForContentType, Predicate as _};
 use tower_http::compression::{CompressionLayer, DefaultPredicate};
+use tower_http::timeout::RequestBodyTimeoutLayer;
 
+use super::accept::{self, Patience};
 use super::{App, answer, guard, observe, routes};
 use crate::clock::Clock;
 use crate::completion::Completion;
@@ -41,8 +42,8 @@ use crate::people::password::Passwords;
 use crate::stream::Streams;
 use crate::timelines::Timelines;
 
-/// Bytes of a connection that the kernel holds without having sent them.
-const UNSENT_BYTES: u32 = 16 * 1024;
+/// How long nothing of a request's body may come.
+const BODY_STANDS: Duration = Duration::from_secs(60);
 
 /// Why the server did not start.
 #[derive(Debug, thiserror::Error)]
@@ -201,29 +202,25 @@ pub async fn start(config: Config, metrics: PrometheusHandle) -> Result<Running,
         app.stop.clone(),
     ));
 
-    let service = router(app.clone()).into_make_service_with_connect_info::<SocketAddr>();
-    let listener = listener.tap_io(|stream| {
-        // A small unsent queue: what waits in the kernel can neither be taken back after a seek nor
-        // be overtaken by sound.
-        let unsent = socket2::SockRef::from(&*stream).set_tcp_notsent_lowat(UNSENT_BYTES);
-        if let Err(error) = stream.set_nodelay(true).and(unsent) {
-            tracing::debug!(%error, "a connection ended before it was served");
-        }
-    });
-    let public =
-        axum::serve(listener, service).with_graceful_shutdown(app.stop.clone().cancelled_owned());
+    let public = accept::run(
+        listener,
+        router(app.clone()),
+        Patience::default(),
+        app.stop.clone(),
+    );
     app.tasks
         .spawn(observe::keep_metrics(metrics.clone(), app.stop.clone()));
     let metrics_router = Router::new().route(
         "/metrics",
         get(move || std::future::ready(metrics.render())),
     );
-    let admin = axum::serve(admin_listener, metrics_router)
-        .with_graceful_shutdown(app.stop.clone().cancelled_owned());
-    let servers = vec![
-        tokio::spawn(public.into_future()),
-        tokio::spawn(admin.into_future()),
-    ];
+    let admin = accept::run(
+        admin_listener,
+        metrics_router,
+        Patience::default(),
+        app.stop.clone(),
+    );
+    let servers = vec![tokio::spawn(public), tokio::spawn(admin)];
     Ok(Running {
         address,
         admin_address,
@@ -253,6 +250,8 @@ pub fn router(app: App) -> Router {
                     .and(NotForContentType::new("audio/")),
             ),
         )
+        // A body may take long on a bad link, but not stand still.
+        .layer(RequestBodyTimeoutLayer::new(BODY_STANDS))
         .layer(CatchPanicLayer::new())
         .layer(axum::middleware::from_fn(guard::headers))
         .layer(axum::middleware::from_fn(observe::request))

@@ -5,9 +5,8 @@ use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::response::Response;
-use hyper::upgrade::OnUpgrade;
+use hyper::upgrade::{OnUpgrade, Parts as Connected};
 use hyper_util::rt::TokioIo;
-use hyper_util::server::conn::auto::upgrade::{Parts as Connected, downcast};
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
@@ -111,7 +110,7 @@ impl Agreed {
                 .max_message_size(Some(bounds.longest_message))
                 .max_frame_size(Some(bounds.longest_message));
             // Straight to the kernel: what HTTP puts around a connection costs each read and write.
-            match downcast::<TokioIo<TcpStream>>(upgraded) {
+            match upgraded.downcast::<TokioIo<TcpStream>>() {
                 Ok(Connected { io, read_buf, .. }) => {
                     let read = read_buf.to_vec();
                     // As large as the requests of the whole connection were.
