@@ -10,7 +10,7 @@ use crate::audit::{self, Entry};
 use crate::courses::testing::{self as courses, NOW};
 use crate::db::{Db, Engine, testing};
 use crate::id::MeasureId;
-use crate::learning::credentials;
+use crate::learning::{credentials, roster};
 use crate::notices;
 use crate::people::Helper;
 use crate::plans::proof::InMeasure;
@@ -223,6 +223,46 @@ async fn somebody_waits(db: &Db) {
             return;
         }
         tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn a_list_that_is_enrolled_waits_in_line_with_a_version_that_is_published() {
+    for (db, _folder) in testing::both().await {
+        // SQLite has one writer.
+        if db.engine() == Engine::Sqlite {
+            continue;
+        }
+        let mut tx = db.write().await.unwrap();
+        let village = Village::new(&mut tx).await;
+        let (_, account) = village.members[0];
+        let (name,): (String,) = sqlx::query_as(
+            "update account set home_area_id = (select area_id from course where course.id = $1) \
+             where id = $2 returning sign_in_name",
+        )
+        .bind(village.course.course())
+        .bind(account)
+        .fetch_one(&mut *tx)
+        .await
+        .unwrap();
+        tx.commit().await.unwrap();
+
+        let mut tx = db.write().await.unwrap();
+        republished(&mut tx, &village.course, NOW).await.unwrap();
+        let (other, course) = (db.clone(), village.course.clone());
+        let mut enrolling = tokio::spawn(async move {
+            let mut tx = other.write().await.unwrap();
+            let enrolled = roster::enrol(&mut tx, &course, &name, None, NOW).await;
+            tx.commit().await.unwrap();
+            enrolled.unwrap().unwrap()
+        });
+        // Nobody's place is taken yet: it is the course that is waited for.
+        tokio::select! {
+            early = &mut enrolling => panic!("{early:?}"),
+            () = somebody_waits(&db) => {}
+        }
+        tx.commit().await.unwrap();
+        assert_eq!(enrolling.await.unwrap(), [account]);
     }
 }
 

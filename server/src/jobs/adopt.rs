@@ -13,7 +13,7 @@ use super::prepared::{self, NewTimeline};
 use super::transcoder::SHARE;
 use super::worker::Context;
 use super::{Lease, Setback, Step, store};
-use crate::courses::{outline, shown};
+use crate::courses::{outline, shown, store as courses};
 use crate::error::Error;
 use crate::id::TimelineId;
 use crate::objects::{Key, Objects};
@@ -155,6 +155,8 @@ async fn show(
     let now = context.clock.now();
     let work = async {
         let mut transaction = context.db.write().await?;
+        // Lessons and places of learners follow.
+        courses::hold_of_lesson(&mut transaction, lease.lesson).await?;
         if !store::finish(&mut transaction, lease, now).await? {
             return Ok(false);
         }

@@ -4,6 +4,7 @@ use sqlx::{AnyConnection, FromRow};
 
 use crate::clock::Timestamp;
 use crate::courses::proof::InCourse;
+use crate::courses::store as courses;
 use crate::error::Error;
 use crate::id::{AccountId, CohortId, CourseId, CredentialId, EnrolmentId, LessonId, VersionId};
 use crate::people::Teacher;
@@ -151,6 +152,7 @@ pub async fn hold_of_lesson(
 /// # Errors
 /// When the database fails.
 pub async fn hold_all(connection: &mut AnyConnection, course: CourseId) -> Result<(), Error> {
+    courses::hold(&mut *connection, course).await?;
     sqlx::query("update enrolment set version_id = version_id where course_id = $1")
         .bind(course)
         .execute(connection)
@@ -217,8 +219,7 @@ pub async fn hold(
     .await?)
 }
 
-/// Holds the places of all who have not completed the course of a lesson, in the order in which
-/// [`follow_published`] takes them.
+/// As [`hold_all`], for the course of a lesson.
 ///
 /// # Errors
 /// When the database fails.
@@ -226,9 +227,10 @@ pub async fn hold_all_of_lesson(
     connection: &mut AnyConnection,
     lesson: LessonId,
 ) -> Result<(), Error> {
+    courses::hold_of_lesson(&mut *connection, lesson).await?;
     sqlx::query(
         "update enrolment set version_id = version_id where course_id = \
-         (select course_id from lesson where lesson.id = $1) and completed_at is null",
+         (select course_id from lesson where lesson.id = $1)",
     )
     .bind(lesson)
     .execute(connection)

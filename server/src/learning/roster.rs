@@ -8,6 +8,7 @@ use super::cohorts;
 use super::enrolment::{self, Source};
 use crate::clock::Timestamp;
 use crate::courses::proof::InCourse;
+use crate::courses::store as courses;
 use crate::error::Error;
 use crate::id::{AccountId, CohortId};
 use crate::people::Teacher;
@@ -127,7 +128,8 @@ pub async fn enrol(
     if !errors.is_empty() {
         return Ok(Err(errors));
     }
-    // Places are taken in one order, so that two lists never wait for each other.
+    courses::hold(&mut *connection, course.course()).await?;
+    // Two lists of different courses may concern the same households.
     found.sort_unstable();
     // One name is a person whom the teacher enrols, not a list.
     let source = match found.len() {
