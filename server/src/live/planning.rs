@@ -5,10 +5,10 @@ use sqlx::AnyConnection;
 use super::schedule::NewClass;
 use super::store::{Class, class};
 use crate::clock::Timestamp;
-use crate::courses::outline;
 use crate::courses::proof::InCourse;
+use crate::courses::{outline, store as courses};
 use crate::error::Error;
-use crate::id::{LiveClassId, ModuleId, SeriesId, TimelineId};
+use crate::id::{CourseId, LiveClassId, ModuleId, SeriesId, TimelineId};
 use crate::people::Teacher;
 
 /// Letters of a class code: none that is mistaken for another when it is read out or typed.
@@ -40,6 +40,43 @@ pub async fn schedule(
     zone: &str,
     now: Timestamp,
 ) -> Result<Vec<LiveClassId>, Error> {
+    let first = LiveClassId::new();
+    schedule_as(connection, proof, first, module, new, moments, zone, now)
+        .await?
+        .ok_or_else(|| Error::Internal("a new id is taken".into()))
+}
+
+/// As [`schedule`], with the id that a form carries for its first class. `None` when the same form scheduled it before;
+/// nothing was done then.
+///
+/// # Errors
+/// As [`schedule`]; [`Error::NotFound`] also for the id of another course's class.
+#[allow(clippy::too_many_arguments, reason = "all of a form, and its id")]
+pub async fn schedule_as(
+    connection: &mut AnyConnection,
+    proof: &InCourse<Teacher>,
+    first: LiveClassId,
+    module: ModuleId,
+    new: &NewClass,
+    moments: &[Timestamp],
+    zone: &str,
+    now: Timestamp,
+) -> Result<Option<Vec<LiveClassId>>, Error> {
+    courses::hold(&mut *connection, proof.course()).await?;
+    let known: Option<(CourseId, String, Timestamp)> =
+        sqlx::query_as("select course_id, title, starts_at from live_class where id = $1")
+            .bind(first)
+            .fetch_optional(&mut *connection)
+            .await?;
+    let first = match known {
+        None => first,
+        Some((course, ..)) if course != proof.course() => return Err(Error::NotFound),
+        Some((_, title, at)) if title == new.title && moments.first() == Some(&at) => {
+            return Ok(None);
+        }
+        // Who went back to the form and wrote something else means another class.
+        Some(_) => LiveClassId::new(),
+    };
     let series = (moments.len() > 1).then(SeriesId::new);
     let mut classes = Vec::with_capacity(moments.len());
     for moment in moments {
@@ -57,7 +94,10 @@ pub async fn schedule(
         .bind(now)
         .execute(&mut *connection)
         .await?;
-        let class = LiveClassId::new();
+        let class = match classes.is_empty() {
+            true => first,
+            false => LiveClassId::new(),
+        };
         let code = if new.guests { Some(new_code()?) } else { None };
         sqlx::query(
             "insert into live_class (id, course_id, lesson_id, timeline_id, series_id, title, \
@@ -92,7 +132,7 @@ pub async fn schedule(
     if count > MOST_CLASSES {
         return Err(Error::Conflict("course-full"));
     }
-    Ok(classes)
+    Ok(Some(classes))
 }
 
 /// Changes a class that has not begun. A reminder that was sent is sent again when the time changes.
@@ -224,4 +264,53 @@ pub async fn all_of_course(
     .bind(now)
     .fetch_all(connection)
     .await?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::db::testing;
+    use crate::live::testing::{START, World, new_class};
+
+    #[tokio::test]
+    async fn a_form_that_is_sent_twice_schedules_one_series_and_none_in_another_course() {
+        for (db, _folder) in testing::both().await {
+            let (own, other) = (World::new(&db).await, World::new(&db).await);
+            let id = LiveClassId::new();
+            let moments = [START, Timestamp(START.0 + 86_400_000)];
+            let send = async |world: &World| {
+                let (course, module) = (&world.course, world.module);
+                let (new, zone) = (new_class(), "Asia/Shanghai");
+                let mut tx = world.db.write().await.unwrap();
+                let made =
+                    schedule_as(&mut tx, course, id, module, &new, &moments, zone, START).await?;
+                if made.is_some() {
+                    tx.commit().await.unwrap();
+                }
+                Ok::<_, Error>(made)
+            };
+            // Both at once, as after a double tap, and once more later.
+            let (one, two) = tokio::join!(send(&own), send(&own));
+            let made: Vec<_> = [one, two, send(&own).await]
+                .into_iter()
+                .filter_map(Result::unwrap)
+                .collect();
+            assert_eq!(made.len(), 1);
+            assert_eq!((made[0].len(), made[0][0]), (2, id));
+            assert!(matches!(send(&other).await, Err(Error::NotFound)));
+            let mut tx = db.write().await.unwrap();
+            let (course, new, zone) = (&own.course, new_class(), "Asia/Shanghai");
+            let later = [moments[1]];
+            let made = schedule_as(&mut tx, course, id, own.module, &new, &later, zone, START);
+            assert_ne!(made.await.unwrap().unwrap(), [id]);
+            drop(tx);
+            let mut connection = db.read().await.unwrap();
+            let classes = all_of_course(&mut connection, &own.course, START).await;
+            assert_eq!(classes.unwrap().len(), 3);
+            let lessons = outline::lessons(&mut connection, &own.course)
+                .await
+                .unwrap();
+            assert_eq!(lessons.len(), 3);
+        }
+    }
 }

@@ -31,6 +31,8 @@ const MINUTES: i64 = 45;
 /// `POST /teach/courses/{course_id}/live`
 #[derive(Deserialize)]
 pub struct ScheduleForm {
+    #[serde(default, deserialize_with = "empty_as_none")]
+    id: Option<LiveClassId>,
     title: String,
     module_id: ModuleId,
     date: String,
@@ -116,6 +118,7 @@ pub async fn schedule_page(
             })
             .collect(),
         form: pages::ScheduleForm {
+            id: LiveClassId::new().to_string(),
             title: String::new(),
             date,
             time,
@@ -172,9 +175,10 @@ pub async fn schedule(
     let until = schedule::optional_date("until", &form.until)?;
     let moments = when.occurrences(repeats, form.times, until, now)?;
     let mut transaction = db.write().await?;
-    planning::schedule(
+    planning::schedule_as(
         &mut transaction,
         &course,
+        LiveClassId::of_form(form.id),
         form.module_id,
         &new,
         &moments,

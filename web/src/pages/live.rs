@@ -226,6 +226,8 @@ pub struct ScheduledClass {
 /// What a teacher types for a new class.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct ScheduleForm {
+    /// Id of the class that it makes, so that a form that is sent twice makes one.
+    pub id: String,
     /// Title.
     pub title: String,
     /// `YYYY-MM-DD`.
