@@ -40,10 +40,19 @@ pub async fn schedule(
     zone: &str,
     now: Timestamp,
 ) -> Result<Vec<LiveClassId>, Error> {
-    let first = LiveClassId::new();
-    schedule_as(connection, proof, first, module, new, moments, zone, now)
+    let (first, at) = (LiveClassId::new(), Moments { moments, zone });
+    schedule_as(connection, proof, first, module, new, at, now)
         .await?
         .ok_or_else(|| Error::Internal("a new id is taken".into()))
+}
+
+/// When the classes of a series begin.
+#[derive(Clone, Copy, Debug)]
+pub struct Moments<'a> {
+    /// In order; a class by itself has one.
+    pub moments: &'a [Timestamp],
+    /// IANA name of the time zone in which they were chosen.
+    pub zone: &'a str,
 }
 
 /// As [`schedule`], with the id that a form carries for its first class. `None` when the same form scheduled it before;
@@ -51,15 +60,13 @@ pub async fn schedule(
 ///
 /// # Errors
 /// As [`schedule`]; [`Error::NotFound`] also for the id of another course's class.
-#[allow(clippy::too_many_arguments, reason = "all of a form, and its id")]
 pub async fn schedule_as(
     connection: &mut AnyConnection,
     proof: &InCourse<Teacher>,
     first: LiveClassId,
     module: ModuleId,
     new: &NewClass,
-    moments: &[Timestamp],
-    zone: &str,
+    Moments { moments, zone }: Moments<'_>,
     now: Timestamp,
 ) -> Result<Option<Vec<LiveClassId>>, Error> {
     courses::hold(&mut *connection, proof.course()).await?;
@@ -272,6 +279,13 @@ mod tests {
     use crate::db::testing;
     use crate::live::testing::{START, World, new_class};
 
+    fn in_shanghai(moments: &[Timestamp]) -> Moments<'_> {
+        Moments {
+            moments,
+            zone: "Asia/Shanghai",
+        }
+    }
+
     #[tokio::test]
     async fn a_form_that_is_sent_twice_schedules_one_series_and_none_in_another_course() {
         for (db, _folder) in testing::both().await {
@@ -280,10 +294,9 @@ mod tests {
             let moments = [START, Timestamp(START.0 + 86_400_000)];
             let send = async |world: &World| {
                 let (course, module) = (&world.course, world.module);
-                let (new, zone) = (new_class(), "Asia/Shanghai");
+                let (new, at) = (new_class(), in_shanghai(&moments));
                 let mut tx = world.db.write().await.unwrap();
-                let made =
-                    schedule_as(&mut tx, course, id, module, &new, &moments, zone, START).await?;
+                let made = schedule_as(&mut tx, course, id, module, &new, at, START).await?;
                 if made.is_some() {
                     tx.commit().await.unwrap();
                 }
@@ -299,9 +312,8 @@ mod tests {
             assert_eq!((made[0].len(), made[0][0]), (2, id));
             assert!(matches!(send(&other).await, Err(Error::NotFound)));
             let mut tx = db.write().await.unwrap();
-            let (course, new, zone) = (&own.course, new_class(), "Asia/Shanghai");
-            let later = [moments[1]];
-            let made = schedule_as(&mut tx, course, id, own.module, &new, &later, zone, START);
+            let (course, new, later) = (&own.course, new_class(), in_shanghai(&moments[1..]));
+            let made = schedule_as(&mut tx, course, id, own.module, &new, later, START);
             assert_ne!(made.await.unwrap().unwrap(), [id]);
             drop(tx);
             let mut connection = db.read().await.unwrap();

@@ -9,9 +9,10 @@ use millet_web::pages::live as pages;
 use millet_web::pages::teaching::Choice;
 use serde::Deserialize;
 
+use super::page;
+use super::planning::{self, Moments};
 use super::schedule::{self, NewClass, Repeats, When};
 use super::store::{Class, Stage};
-use super::{page, planning};
 use crate::clock::Clock;
 use crate::courses::proof::InCourse;
 use crate::courses::{LONGEST_TITLE, outline, publish, store as courses};
@@ -181,8 +182,10 @@ pub async fn schedule(
         LiveClassId::of_form(form.id),
         form.module_id,
         &new,
-        &moments,
-        when.zone_name(),
+        Moments {
+            moments: &moments,
+            zone: when.zone_name(),
+        },
         now,
     )
     .await?;
