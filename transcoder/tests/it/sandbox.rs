@@ -1,7 +1,7 @@
 //! What can be seen of the sandbox from outside.
 
 use std::fs::File;
-use std::io::{BufRead as _, BufReader, Read as _};
+use std::io::{BufRead as _, BufReader, ErrorKind, Read as _};
 use std::os::unix::process::ExitStatusExt as _;
 use std::process::{Command, Stdio};
 
@@ -164,8 +164,15 @@ fn said_without_parent(bench: &Bench, words: &str) -> String {
     parent.kill().unwrap();
     assert_eq!(parent.wait().unwrap().signal(), Some(9));
     let pipe = bench.input.clone();
-    // Waits for ever when nobody reads any more.
-    std::thread::spawn(move || while std::fs::write(&pipe, "no film").is_ok() {});
+    // Waits for ever when nobody reads any more; a reader that closes just then is not the last one.
+    std::thread::spawn(move || {
+        loop {
+            match std::fs::write(&pipe, "no film") {
+                Err(error) if error.kind() != ErrorKind::BrokenPipe => break,
+                _ => {}
+            }
+        }
+    });
     let mut rest = String::new();
     output.read_to_string(&mut rest).unwrap();
     rest
