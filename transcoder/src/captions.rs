@@ -81,6 +81,7 @@ pub(crate) struct Captions {
     start_ms: i64,
 }
 
+#[derive(Clone)]
 struct Track {
     /// Number of its stream; absent for a file of its own.
     index: Option<usize>,
@@ -98,6 +99,7 @@ pub(crate) struct Written {
 }
 
 /// Captions that were given beside a recording.
+#[derive(Clone)]
 pub(crate) struct Given(Vec<Track>);
 
 impl Given {

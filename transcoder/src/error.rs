@@ -24,6 +24,9 @@ pub enum Error {
     /// The machine failed.
     #[error("input/output: {0}")]
     Io(#[from] std::io::Error),
+    /// Pictures are asked for that were not decoded, since others had made what they are for.
+    #[error("what others made of a stretch does not go with the rest")]
+    Undecoded,
     /// A rule of this program was broken.
     #[error("{0}")]
     Fault(String),

@@ -19,6 +19,7 @@ mod encode;
 mod error;
 mod finished;
 mod fragments;
+mod gist;
 mod hls;
 mod ladder;
 pub mod letters;

@@ -197,6 +197,16 @@ impl Change {
 pub(crate) struct Thumb(Vec<u8>);
 
 impl Thumb {
+    /// A byte for each cell.
+    pub(crate) fn cells(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// Of bytes that [`Thumb::cells`] gave; `None` of others.
+    pub(crate) fn of_cells(cells: Vec<u8>) -> Option<Self> {
+        (cells.len() == THUMB.0 * THUMB.1).then_some(Self(cells))
+    }
+
     /// Share of cells that differ visibly, 0 to 1000.
     pub(crate) fn changed_permille(&self, other: &Self) -> u32 {
         self.change(other).permille()

@@ -8,9 +8,11 @@ use ffmpeg_next::format::Pixel;
 use ffmpeg_next::software::scaling;
 use ffmpeg_next::{Dictionary, Packet, Rational, codec, encoder, frame};
 use millet_manifest::{Content, FileRef, Still};
+use serde::{Deserialize, Serialize};
 
 use crate::colours::Colours;
 use crate::error::{Error, libav};
+use crate::gist;
 use crate::picture::{Picture, Thumb};
 use crate::raw;
 
@@ -26,11 +28,31 @@ const MOST: usize = 48;
 /// A poster with something to see is looked for this long, milliseconds.
 const POSTER_WITHIN_MS: i64 = 15_000;
 
-/// Makes the image file of a picture that was chosen.
-pub(crate) type Make = Box<dyn FnOnce(&Picture) -> Result<(), Error> + Send>;
+/// A picture that was chosen.
+pub(crate) struct Chosen {
+    /// Memory that it takes.
+    pub(crate) bytes: u64,
+    /// Makes its image file.
+    pub(crate) make: Box<dyn FnOnce() -> Result<(), Error> + Send>,
+}
 
-/// A picture that was chosen, and what makes its image file.
-pub(crate) type Chosen = (Arc<Picture>, Make);
+/// How a picture that may be chosen is there.
+#[derive(Clone)]
+pub(crate) enum Shot {
+    /// As it was decoded.
+    Decoded(Arc<Picture>),
+    /// As the image file that others made of it; `None` where they made none.
+    Made(Option<Webp>),
+}
+
+/// An image file.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Webp {
+    pub(crate) width: u32,
+    pub(crate) height: u32,
+    #[serde(with = "gist::text")]
+    pub(crate) data: Vec<u8>,
+}
 
 /// Chooses pictures while they go by; whoever has time makes them.
 pub(crate) struct Stills {
@@ -38,8 +60,6 @@ pub(crate) struct Stills {
     content: Content,
     colours: Colours,
     least_ms: i64,
-    /// Of WebP, per cent.
-    quality: &'static str,
     /// Times, milliseconds, and numbers.
     taken: Vec<(u64, usize)>,
     made: Made,
@@ -53,7 +73,7 @@ pub(crate) struct Stills {
 /// What stands on the screen of a lecture, as it looks by now.
 struct Slide {
     begun_ms: i64,
-    picture: Arc<Picture>,
+    shot: Shot,
     thumb: Arc<Thumb>,
 }
 
@@ -79,16 +99,15 @@ impl Stills {
     /// Pictures go into `stills` below the output folder.
     pub(crate) fn new(output: &Path, content: Content, colours: Colours) -> Result<Self, Error> {
         std::fs::create_dir_all(output.join("stills"))?;
-        let (least_ms, quality) = match content {
-            Content::Lecture => (4_000, "20"),
-            _ => (15_000, "45"),
+        let least_ms = match content {
+            Content::Lecture => 4_000,
+            _ => 15_000,
         };
         Ok(Self {
             folder: output.to_owned(),
             content,
             colours,
             least_ms,
-            quality,
             taken: Vec::new(),
             made: Made::default(),
             last: None,
@@ -102,23 +121,25 @@ impl Stills {
     /// A picture that is news.
     pub(crate) fn see(
         &mut self,
-        picture: &Arc<Picture>,
+        shot: Shot,
         thumb: &Arc<Thumb>,
         at_ms: i64,
         begins: Begins,
     ) -> Result<Option<Chosen>, Error> {
-        if begins.segment {
+        if let (true, Shot::Decoded(picture)) = (begins.segment, &shot) {
             self.see_poster(picture, thumb, at_ms)?;
         }
         if self.content != Content::Lecture {
-            let chosen = begins.segment.then(|| self.take(picture, thumb, at_ms));
-            return Ok(chosen.flatten());
+            return match begins.segment {
+                true => self.take(shot, thumb, at_ms),
+                false => Ok(None),
+            };
         }
-        let chosen = if begins.slide { self.end() } else { None };
+        let chosen = if begins.slide { self.end()? } else { None };
         let begun_ms = self.slide.as_ref().map_or(at_ms, |slide| slide.begun_ms);
         self.slide = Some(Slide {
             begun_ms,
-            picture: picture.clone(),
+            shot,
             thumb: thumb.clone(),
         });
         Ok(chosen)
@@ -141,47 +162,60 @@ impl Stills {
     }
 
     /// The slide that was there, as it looked in the end: another one begins, or nothing more comes.
-    pub(crate) fn end(&mut self) -> Option<Chosen> {
-        let slide = self.slide.take()?;
-        self.take(&slide.picture, &slide.thumb, slide.begun_ms)
+    pub(crate) fn end(&mut self) -> Result<Option<Chosen>, Error> {
+        match self.slide.take() {
+            Some(slide) => self.take(slide.shot, &slide.thumb, slide.begun_ms),
+            None => Ok(None),
+        }
     }
 
-    fn take(&mut self, picture: &Arc<Picture>, thumb: &Arc<Thumb>, at_ms: i64) -> Option<Chosen> {
+    fn take(
+        &mut self,
+        shot: Shot,
+        thumb: &Arc<Thumb>,
+        at_ms: i64,
+    ) -> Result<Option<Chosen>, Error> {
         let at = u64::try_from(at_ms).unwrap_or(0);
         let least = u64::try_from(self.least_ms).unwrap_or(0);
         let early = |last: &(u64, usize)| at < last.0 + least;
         let same = |last: &Arc<Thumb>| thumb.changed_permille(last) < SAME_PERMILLE;
         if self.taken.last().is_some_and(early) || self.last.as_ref().is_some_and(same) {
-            return None;
+            return Ok(None);
         }
         self.last = Some(thumb.clone());
         self.taken.push((at, self.number));
-        let make = self.make(at);
+        let chosen = self.choose(shot, at)?;
         self.number += 1;
         if self.taken.len() > MOST {
             self.thin_out();
         }
-        Some((picture.clone(), make))
+        Ok(Some(chosen))
     }
 
     /// Makes the picture of the next number.
-    fn make(&self, at_ms: u64) -> Make {
-        let (made, folder) = (self.made.clone(), self.folder.clone());
-        let (number, quality, colours) = (self.number, self.quality, self.colours);
-        Box::new(move |picture| {
-            let (webp, width, height) = webp(picture, quality, colours)?;
+    fn choose(&self, shot: Shot, at_ms: u64) -> Result<Chosen, Error> {
+        let (made, folder, number) = (self.made.clone(), self.folder.clone(), self.number);
+        let keep = move |webp: &Webp| {
             let file = format!("stills/{number:04}.webp");
-            std::fs::write(folder.join(&file), &webp)?;
+            std::fs::write(folder.join(&file), &webp.data)?;
             let still = Still {
                 at_ms,
                 file,
-                bytes: webp.len() as u64,
-                width,
-                height,
+                bytes: webp.data.len() as u64,
+                width: webp.width,
+                height: webp.height,
             };
             made.lock().insert(number, still);
             Ok(())
-        })
+        };
+        match shot {
+            Shot::Decoded(picture) => Ok(Chosen::of(picture, self.content, self.colours, keep)),
+            Shot::Made(Some(webp)) => Ok(Chosen {
+                bytes: webp.data.len() as u64,
+                make: Box::new(move || keep(&webp)),
+            }),
+            Shot::Made(None) => Err(Error::Undecoded),
+        }
     }
 
     fn thin_out(&mut self) {
@@ -204,6 +238,25 @@ impl Stills {
     }
 }
 
+impl Chosen {
+    /// Makes the image file for the index of this content, and gives it away.
+    pub(crate) fn of(
+        picture: Arc<Picture>,
+        content: Content,
+        colours: Colours,
+        give: impl FnOnce(&Webp) -> Result<(), Error> + Send + 'static,
+    ) -> Self {
+        let quality = match content {
+            Content::Lecture => "20",
+            _ => "45",
+        };
+        Self {
+            bytes: picture.bytes(),
+            make: Box::new(move || give(&webp(&picture, quality, colours)?)),
+        }
+    }
+}
+
 /// The picture as JPEG (ITU-T T.81).
 pub(crate) fn jpeg(picture: &Picture, colours: Colours) -> Result<Vec<u8>, Error> {
     let frame = scaled(picture, POSTER_LINES, Pixel::YUVJ420P, colours)?;
@@ -213,15 +266,18 @@ pub(crate) fn jpeg(picture: &Picture, colours: Colours) -> Result<Vec<u8>, Error
     alone("mjpeg", &frame, options)
 }
 
-/// The picture as lossy WebP (RFC 9649), with its size.
-fn webp(picture: &Picture, quality: &str, colours: Colours) -> Result<(Vec<u8>, u32, u32), Error> {
+/// The picture as lossy WebP (RFC 9649); quality in per cent.
+fn webp(picture: &Picture, quality: &str, colours: Colours) -> Result<Webp, Error> {
     let frame = scaled(picture, INDEX_LINES, Pixel::YUV420P, colours)?;
     let mut options = Dictionary::new();
     options.set("preset", "text");
     options.set("quality", quality);
     options.set("compression_level", "6");
-    let bytes = alone("libwebp", &frame, options)?;
-    Ok((bytes, frame.width(), frame.height()))
+    Ok(Webp {
+        width: frame.width(),
+        height: frame.height(),
+        data: alone("libwebp", &frame, options)?,
+    })
 }
 
 /// The picture with so many lines at most, both sides even, in the colours of both formats: those of BT.601.
@@ -288,6 +344,12 @@ mod tests {
         (Arc::new(picture), thumb)
     }
 
+    fn make(chosen: Option<Chosen>) {
+        if let Some(chosen) = chosen {
+            (chosen.make)().unwrap();
+        }
+    }
+
     fn begins(slide: bool) -> Begins {
         let segment = false;
         Begins { segment, slide }
@@ -303,17 +365,18 @@ mod tests {
             (20_000, seen(200, &[30]), true),
             (30_000, seen(90, &[9]), true),
         ];
-        let mut chosen = Vec::new();
         for (at_ms, (picture, thumb), slide) in &slides {
-            let see = stills.see(picture, thumb, *at_ms, begins(*slide));
-            chosen.extend(see.unwrap());
+            let shot = Shot::Decoded(picture.clone());
+            let see = stills.see(shot, thumb, *at_ms, begins(*slide));
+            make(see.unwrap());
         }
-        chosen.extend(stills.end());
+        make(stills.end().unwrap());
         let times: Vec<u64> = stills.taken.iter().map(|(at_ms, _)| *at_ms).collect();
         assert_eq!(times, [0, 20_000, 30_000]);
-        assert_eq!(chosen.len(), 3);
-        for ((picture, _), (_, (expected, _), _)) in chosen.iter().zip(&slides[1..]) {
-            assert!(Arc::ptr_eq(picture, expected));
+        for (number, (_, (expected, _), _)) in slides[1..].iter().enumerate() {
+            let file = folder.path().join(format!("stills/{number:04}.webp"));
+            let expected = webp(expected, "20", Colours::Bt601).unwrap();
+            assert_eq!(std::fs::read(file).unwrap(), expected.data);
         }
     }
 
@@ -322,14 +385,18 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let mut stills = Stills::new(folder.path(), Content::Lecture, Colours::Bt601).unwrap();
         let slides = [40, 200].map(|shade| seen(shade, &[]));
-        let make = |(picture, make): Chosen| make(&picture).unwrap();
         for (number, (picture, thumb)) in (0..200).zip(slides.iter().cycle()) {
             let chosen = stills
-                .see(picture, thumb, number * 5_000, begins(number > 0))
+                .see(
+                    Shot::Decoded(picture.clone()),
+                    thumb,
+                    number * 5_000,
+                    begins(number > 0),
+                )
                 .unwrap();
-            chosen.map(make);
+            make(chosen);
         }
-        stills.end().map(make);
+        make(stills.end().unwrap());
         let (_, kept) = stills.finish().unwrap();
         assert!(
             (MOST / 2..=MOST).contains(&kept.len()),

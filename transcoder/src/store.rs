@@ -145,6 +145,26 @@ impl Store {
         fits.then_some(record)
     }
 
+    /// Bytes of what others say of a stretch, if it is whole and made by this plan.
+    pub(crate) fn told(&self, rendition: &str, start_ms: i64, plan: u64) -> Option<Vec<u8>> {
+        let (given, start_ms) = (self.given.as_deref()?, u64::try_from(start_ms).ok()?);
+        let record: Record = noted(given, &Record::file(rendition, start_ms))?;
+        let fits = record.plan == plan
+            && record.segment.bytes <= MOST_GIVEN
+            && record.check(rendition, start_ms).is_ok()
+            && is_whole(given, &record.segment);
+        fits.then(|| std::fs::read(given.join(record.segment.file)).ok())?
+    }
+
+    /// Whether others made a segment that begins there, of whatever plan.
+    pub(crate) fn is_given(&self, rendition: &str, start_ms: i64) -> bool {
+        let (Some(given), Ok(start_ms)) = (&self.given, u64::try_from(start_ms)) else {
+            return false;
+        };
+        let record = Path::new(WORK_FOLDER).join(Record::file(rendition, start_ms));
+        given.join(record).exists()
+    }
+
     /// Puts a segment that others offered in place as if it were our own.
     pub(crate) fn take(&self, rendition: &str, record: &Record) -> Result<(), Error> {
         if let Some(given) = &self.given {

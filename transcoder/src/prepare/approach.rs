@@ -36,7 +36,12 @@ impl Approach {
         self.bytes += packet.size();
         self.waiting.push(packet);
         let waits = is_far && self.bytes <= MOST_BYTES;
-        (!waits).then(|| std::mem::take(&mut self.waiting))
+        (!waits).then(|| self.end())
+    }
+
+    /// What waits when nothing more comes.
+    pub(super) fn end(&mut self) -> Vec<Packet> {
+        std::mem::take(&mut self.waiting)
     }
 }
 

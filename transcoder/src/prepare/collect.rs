@@ -18,6 +18,8 @@ pub(crate) struct Collector {
     news: u32,
     begun_ms: i64,
     pictures: Vec<Shown>,
+    /// Others made the segment that was begun.
+    is_made: bool,
     last: Option<(Arc<Picture>, Arc<Thumb>)>,
 }
 
@@ -31,8 +33,20 @@ impl Collector {
             },
             begun_ms: 0,
             pictures: Vec::new(),
+            is_made: false,
             last: None,
         }
+    }
+
+    /// Others made the segment that begins now.
+    pub(crate) fn leave(&mut self) {
+        self.is_made = true;
+    }
+
+    /// Begins anew, with nothing seen.
+    pub(crate) fn forget(&mut self) {
+        self.is_made = false;
+        self.last = None;
     }
 
     /// The newest picture that was kept.
@@ -74,7 +88,8 @@ impl Collector {
     pub(crate) fn end(&mut self, end_ms: i64) -> Option<Whole> {
         let start_ms = std::mem::replace(&mut self.begun_ms, end_ms);
         let pictures = std::mem::take(&mut self.pictures);
-        (!pictures.is_empty()).then_some(Whole {
+        let is_made = std::mem::take(&mut self.is_made);
+        (is_made || !pictures.is_empty()).then_some(Whole {
             start_ms,
             end_ms,
             pictures,

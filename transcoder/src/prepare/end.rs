@@ -2,13 +2,13 @@
 
 use millet_manifest::{BadInput, Content, TitleClass};
 
-use super::work::{Sound, Work, give};
+use super::witness::Witness;
+use super::work::{Pictures, Sound, Work, give};
 use crate::chapters;
 use crate::error::{Error, bad};
 use crate::finished::Part;
 use crate::package::Made;
 use crate::source::Source;
-use crate::stills::Stills;
 
 /// Length of the last segment at least, milliseconds; the longest packet of sound has 120.
 const SHORTEST_LAST_MS: i64 = 150;
@@ -16,6 +16,11 @@ const SHORTEST_LAST_MS: i64 = 150;
 impl Work {
     /// Everything was read: fills up what is shorter, ends the encoders.
     pub(super) fn end(mut self, source: Source) -> Result<Made, Error> {
+        self.begin_before(self.end_ms())?;
+        let is_after_others = |pictures: &Pictures| pictures.from_ms > 0;
+        if self.pictures.as_ref().is_some_and(is_after_others) && !self.is_begun() {
+            return Err(Error::Undecoded);
+        }
         let end_ms = self.end_ms();
         let no_picture = self
             .pictures
@@ -72,7 +77,9 @@ impl Work {
                 if self.chapters.is_empty() && self.content == Content::Lecture {
                     self.chapters = chapters::slides(pictures.slides.starts_ms());
                 }
-                if let Some(last) = pictures.stills.as_mut().and_then(Stills::end) {
+                if let Some(stills) = &mut pictures.stills
+                    && let Some(last) = stills.end()?
+                {
                     pictures.segments.beside(last);
                 }
                 rungs = pictures.segments.finish()?;
@@ -117,10 +124,19 @@ impl Work {
                 pictures.segments.push(whole)?;
             }
         }
-        match self.pictures.take() {
-            Some(pictures) => pictures.segments.finish_part(),
-            None => Ok(Part::default()),
+        let Some(mut pictures) = self.pictures.take() else {
+            return Ok(Part::default());
+        };
+        if let Some(last) = pictures.witness.as_mut().and_then(Witness::end) {
+            pictures.segments.beside(last);
         }
+        let (rungs, end_ms) = (pictures.segments.ids(), pictures.segments.end_ms());
+        let part = pictures.segments.finish_part()?;
+        let told = pictures.witness;
+        if let Some(gist) = told.and_then(|told| told.finish(rungs, pictures.last_ms)) {
+            gist.put(&self.store, self.plan, end_ms)?;
+        }
+        Ok(part)
     }
 
     /// Removes what was begun for streams that yielded nothing.

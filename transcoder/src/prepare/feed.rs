@@ -6,10 +6,12 @@ use ffmpeg_next::Packet;
 use ffmpeg_next::frame::Video;
 
 use super::approach::Approach;
+use super::given::Given;
 use super::pace::Pace;
 use super::twin::Twin;
 use crate::decode::VideoDecoder;
 use crate::error::Error;
+use crate::gist::Gist;
 use crate::source::{Source, to_ms};
 
 /// So much is read ahead. It bounds memory too: a picture may have tens of megabytes.
@@ -27,6 +29,8 @@ pub(super) enum What {
     Picture(Video),
     /// The picture before stands there at this time as well, milliseconds.
     Again(i64),
+    /// Others made what comes next.
+    Made(Box<Gist>),
     Sound(Packet),
     /// A packet of a stream of text, and when it ends, milliseconds.
     Other(Packet, i64),
@@ -39,6 +43,18 @@ pub(super) struct Decoding {
     pub(super) approach: Option<Approach>,
     pub(super) pace: Pace,
     pub(super) twin: Twin,
+    /// Where what others made is not decoded.
+    pub(super) given: Option<Given>,
+}
+
+impl Decoding {
+    /// Goes on at a seam as if nothing went before.
+    fn go_on_at(&mut self, seam_ms: i64) {
+        self.decoder.reset();
+        self.approach = Approach::to(seam_ms);
+        self.pace = self.pace.again();
+        self.twin.forget();
+    }
 }
 
 /// Reads `source` to its end, or until `take` says that it is enough.
@@ -112,7 +128,22 @@ impl Reader {
             }
         }
         source.ended()?;
-        if self.decode(None, source.bytes)? && self.left_out_ms > self.sent_ms {
+        let approach = self
+            .decoding
+            .as_mut()
+            .and_then(|decoding| decoding.approach.take());
+        for packet in approach
+            .map(|mut approach| approach.end())
+            .unwrap_or_default()
+        {
+            if !self.decode(Some(&packet), source.bytes)? {
+                return Ok(());
+            }
+        }
+        if self.decode(None, source.bytes)?
+            && self.left_out_ms > self.sent_ms
+            && self.decoding.is_some()
+        {
             // The last picture lasts as long as those that were left out behind it.
             self.send(What::Again(self.left_out_ms), source.bytes);
         }
@@ -151,6 +182,7 @@ impl Reader {
             decoder,
             pace,
             twin,
+            given,
             ..
         } = decoding;
         if let Some(packet) = packet {
@@ -160,9 +192,15 @@ impl Reader {
             }
             decoder.skim_next(passes_over);
         }
-        let mut wanted = true;
+        let (mut wanted, mut left) = (true, None);
         decoder.decode(packet, |mut frame, at_ms| {
-            if !wanted {
+            if !wanted || left.is_some() {
+                return Ok(());
+            }
+            if let Some(gist) = given.as_mut().and_then(|given| given.reached(at_ms)) {
+                left = Some(gist.until_ms);
+                let what = What::Made(Box::new(gist));
+                wanted = self.sender.send(Fed { what, position }).is_ok();
                 return Ok(());
             }
             if !pace.keeps(at_ms) {
@@ -179,6 +217,11 @@ impl Reader {
             wanted = self.sender.send(Fed { what, position }).is_ok();
             Ok(())
         })?;
+        match left {
+            Some(Some(seam_ms)) => decoding.go_on_at(seam_ms),
+            Some(None) => self.decoding = None,
+            None => {}
+        }
         Ok(wanted)
     }
 

@@ -4,12 +4,14 @@ mod approach;
 mod collect;
 mod end;
 mod feed;
+mod given;
 mod head;
 mod holes;
 mod pace;
 mod progress;
 mod twin;
 mod watchable;
+mod witness;
 mod work;
 
 use std::ops::Range;
@@ -50,7 +52,10 @@ pub struct Asked<'a> {
 #[derive(Clone, Copy, Debug)]
 enum Scope {
     /// All of it.
-    Whole,
+    Whole {
+        /// What others made is not decoded, as far as they told what it shows.
+        takes_gists: bool,
+    },
     /// Of its beginning, what can be watched before the other rungs are made.
     Head,
     /// Segments with pictures that begin within these times, milliseconds.
@@ -60,7 +65,7 @@ enum Scope {
 impl Scope {
     fn range(self) -> Range<i64> {
         match self {
-            Self::Whole | Self::Head => 0..i64::MAX,
+            Self::Whole { .. } | Self::Head => 0..i64::MAX,
             Self::Part { from_ms, until_ms } => from_ms..until_ms,
         }
     }
@@ -97,10 +102,18 @@ pub fn prepare(
         }
     };
     report.step(Stage::Probe, DECIDED_PERMILLE);
-    let mut work = Work::begin(&source, plan, Scope::Whole, output, &store, asked, report)?;
-    work.captions.put_first(captions);
-    let source = work_through(source, &mut work, |_| false)?;
-    let made = work.end(source)?;
+    let all = |source: Source, takes_gists| {
+        let scope = Scope::Whole { takes_gists };
+        let plan = plan.clone();
+        let mut work = Work::begin(&source, plan, scope, output, &store, asked, report)?;
+        work.captions.put_first(captions.clone());
+        let source = work_through(source, &mut work, |_| false)?;
+        work.end(source)
+    };
+    let made = match all(source, true) {
+        Err(Error::Undecoded) => all(Source::open(input)?, false)?,
+        made => made?,
+    };
     report.step(Stage::Package, 970);
     package::write(output, &store, made)
 }
@@ -144,6 +157,10 @@ fn work_through(
         match fed.what {
             What::Picture(frame) => picture(work, frame)?,
             What::Again(at_ms) => work.show(None, at_ms)?,
+            What::Made(gist) => {
+                drain(work)?;
+                work.leave_out(*gist)?;
+            }
             What::Sound(packet) => sound(work, Some(&packet))?,
             What::Other(packet, end_ms) => {
                 work.captions.take(&packet);

@@ -32,6 +32,11 @@ impl Pace {
         }
     }
 
+    /// As at the start.
+    pub(crate) fn again(&self) -> Self {
+        Self::new(self.rate_milli)
+    }
+
     pub(crate) fn keeps(&mut self, at_ms: i64) -> bool {
         let Some(rate) = self.rate_milli else {
             return true;

@@ -21,6 +21,11 @@ impl Twin {
         }
     }
 
+    /// As at the start.
+    pub(super) fn forget(&mut self) {
+        self.last = None;
+    }
+
     /// Whether the frame shows the same as the one before.
     pub(super) fn repeats(&mut self, frame: &Video) -> Result<bool, Error> {
         if self.interlaced {

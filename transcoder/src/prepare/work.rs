@@ -9,17 +9,20 @@ use millet_manifest::{Chapter, Content, Decision, SoundKind};
 use super::approach::Approach;
 use super::collect::Collector;
 use super::feed::Decoding;
+use super::given::Given;
 use super::holes::Holes;
 use super::pace::Pace;
 use super::progress::Progress;
 use super::twin::Twin;
 use super::watchable::Watchable;
+use super::witness::Witness;
 use super::{Asked, Scope};
 use crate::captions::Captions;
 use crate::chapters;
 use crate::cuts::{Cutter, Rule};
 use crate::decode::{AudioDecoder, VideoDecoder};
 use crate::error::Error;
+use crate::gist::Gist;
 use crate::loudness::Leveller;
 use crate::normalise::{Fit, Normaliser};
 use crate::picture::{Picture, Thumb};
@@ -30,7 +33,7 @@ use crate::slides::Slides;
 use crate::sound::Mono;
 use crate::sounding::SoundEncoder;
 use crate::source::Source;
-use crate::stills::{Begins, Stills};
+use crate::stills::{Begins, Shot, Stills};
 use crate::store::Store;
 
 /// For so many workers that encode, one thread decodes: the fewer share a core, the less each of them takes.
@@ -40,6 +43,8 @@ const WORKERS_TO_A_DECODER: usize = 2;
 pub(super) struct Work {
     pub(super) store: Store,
     pub(super) content: Content,
+    /// Sum of what is carried out.
+    pub(super) plan: u64,
     pub(super) decision: Decision,
     /// Size as displayed.
     pub(super) size: (u32, u32),
@@ -62,10 +67,12 @@ pub(super) struct Pictures {
     pub(super) slides: Slides,
     /// Absent where not all is made.
     pub(super) stills: Option<Stills>,
+    /// Where a stretch is made for somebody else.
+    pub(super) witness: Option<Witness>,
     /// What was decoded last, in its final form.
     on_screen: Option<(Arc<Picture>, Arc<Thumb>)>,
-    /// Where the first segment begins, milliseconds.
-    from_ms: i64,
+    /// Where the first segment begins, or the first after what others made, milliseconds.
+    pub(super) from_ms: i64,
     pub(super) collector: Collector,
     pub(super) segments: Segments,
     pub(super) last_ms: i64,
@@ -105,7 +112,7 @@ impl Work {
                     mono: Mono::new(),
                     leveller: Leveller::new(plan.decision.sound),
                     encoders: match scope {
-                        Scope::Whole | Scope::Head => vec![
+                        Scope::Whole { .. } | Scope::Head => vec![
                             SoundEncoder::opus(store, speech)?,
                             SoundEncoder::aac(store)?,
                         ],
@@ -118,7 +125,7 @@ impl Work {
         let sounds = sound.iter().flat_map(|sound| &sound.encoders);
         let sounds = sounds.map(SoundEncoder::rendition).collect();
         let early = match scope {
-            Scope::Whole | Scope::Head => {
+            Scope::Whole { .. } | Scope::Head => {
                 Watchable::new(source.announced_ms, content, sounds, &plan.rungs)
             }
             Scope::Part { .. } => None,
@@ -147,8 +154,14 @@ impl Work {
                 ),
                 slides: Slides::default(),
                 stills: match scope {
-                    Scope::Whole => Some(Stills::new(output, content, colours)?),
+                    Scope::Whole { .. } => Some(Stills::new(output, content, colours)?),
                     Scope::Head | Scope::Part { .. } => None,
+                },
+                witness: match (content, scope) {
+                    (Content::Lecture, Scope::Part { .. }) => {
+                        Witness::of(part.clone(), &seams_ms, colours)
+                    }
+                    _ => None,
                 },
                 on_screen: None,
                 from_ms,
@@ -157,7 +170,7 @@ impl Work {
                     Order {
                         only_early: is_head,
                         rungs: plan.rungs,
-                        plans: sums,
+                        plans: sums.clone(),
                         part,
                     },
                     store,
@@ -171,11 +184,18 @@ impl Work {
                 approach: Approach::to(from_ms),
                 pace: Pace::new((!plan.interlaced).then_some(fastest)),
                 twin: Twin::new(plan.interlaced),
+                given: match (content, scope) {
+                    (Content::Lecture, Scope::Whole { takes_gists: true }) => {
+                        Some(Given::new(store, &sums, &seams_ms))
+                    }
+                    _ => None,
+                },
             });
         }
         Ok(Self {
             store: store.clone(),
             content,
+            plan: Gist::plan(&sums),
             decision: plan.decision,
             size: plan.size,
             cutter: Cutter::new(Rule::of(content), source.announced_ms, seams_ms, from_ms),
@@ -228,7 +248,7 @@ impl Work {
         }
     }
 
-    fn is_begun(&self) -> bool {
+    pub(super) fn is_begun(&self) -> bool {
         let pictures = self.pictures.as_ref();
         pictures.is_some_and(|pictures| pictures.collector.last().is_some())
     }
@@ -254,7 +274,7 @@ impl Work {
         self.settle(at_ms)
     }
 
-    fn cut(&mut self, at_ms: i64) {
+    pub(super) fn cut(&mut self, at_ms: i64) {
         self.cutter.cut(at_ms);
         for encoder in self.sound.iter_mut().flat_map(|sound| &mut sound.encoders) {
             encoder.cut(at_ms);
@@ -303,7 +323,13 @@ impl Work {
             slide: pictures.slides.see(&thumb, at_ms),
         };
         if let Some(stills) = &mut pictures.stills
-            && let Some(chosen) = stills.see(&picture, &thumb, at_ms, begins)?
+            && let Some(chosen) =
+                stills.see(Shot::Decoded(picture.clone()), &thumb, at_ms, begins)?
+        {
+            pictures.segments.beside(chosen);
+        }
+        if let Some(witness) = &mut pictures.witness
+            && let Some(chosen) = witness.see(&picture, &thumb, at_ms, begins)
         {
             pictures.segments.beside(chosen);
         }
@@ -334,10 +360,22 @@ impl Work {
                 .as_ref()
                 .map_or(0, |pictures| match pictures.collector.last() {
                     Some(_) => pictures.last_ms + pictures.step_ms,
-                    None => 0,
+                    None => pictures.from_ms,
                 });
         let sound = self.sound.as_ref().map_or(0, |sound| sound.mono.end_ms());
         picture.max(sound)
+    }
+}
+
+impl Pictures {
+    /// Others made all up to the next stretch, or to the end.
+    pub(super) fn leave(&mut self, last_ms: i64, until_ms: Option<i64>) {
+        self.last_ms = last_ms;
+        self.on_screen = None;
+        if let Some(until_ms) = until_ms {
+            self.from_ms = until_ms;
+            self.collector.forget();
+        }
     }
 }
 

@@ -144,9 +144,10 @@ impl Job {
     fn encode(self: Arc<Self>, tasks: &Tasks, piece: Piece) -> Result<(), Error> {
         let rung = &self.rungs[piece.rung];
         // Another machine may have been quicker since the segment was handed over.
-        let tried = match self.finished.offered((piece.rung, rung), piece.times) {
-            Some(_) => None,
-            None => {
+        let offered = self.finished.offered((piece.rung, rung), piece.times);
+        let tried = match offered.is_some() || piece.is_undecoded() {
+            true => None,
+            false => {
                 let pictures = piece.pictures(rung)?;
                 let tried = within(rung, piece.times, &pictures, &[], None)?;
                 Some((pictures, tried))

@@ -21,11 +21,12 @@ use job::Job;
 /// Pictures that wait to be encoded take no more than this, bytes, and one segment more.
 const MOST_WAITING: u64 = 160 << 20;
 
-/// A segment of which all pictures are there.
+/// A segment of which all pictures are there, or that others made.
 pub(crate) struct Whole {
     pub(crate) start_ms: i64,
     pub(crate) end_ms: i64,
-    /// The first stands at `start_ms`; all have the size of the largest rung.
+    /// The first stands at `start_ms`; all have the size of the largest rung. None are of a segment that is taken
+    /// from others without having been decoded.
     pub(crate) pictures: Vec<Shown>,
 }
 
@@ -84,11 +85,11 @@ impl Segments {
     }
 
     /// Has something else made of a picture of the next segment, by a worker that has nothing more urgent.
-    pub(crate) fn beside(&self, (picture, make): stills::Chosen) {
+    pub(crate) fn beside(&self, chosen: stills::Chosen) {
         let tasks = self.pool.tasks();
-        let held = tasks.hold(picture.bytes());
+        let held = tasks.hold(chosen.bytes);
         tasks.push(true, self.count, 0, move |_| {
-            make(&picture)?;
+            (chosen.make)()?;
             drop(held);
             Ok(())
         });
@@ -97,6 +98,11 @@ impl Segments {
     /// Whether everything that is to be made was handed over.
     pub(crate) fn is_over(&self) -> bool {
         self.end_ms >= self.part.end
+    }
+
+    /// Where the last segment ends that was handed over, milliseconds.
+    pub(crate) fn end_ms(&self) -> i64 {
+        self.end_ms
     }
 
     /// Of every rung.

@@ -44,8 +44,19 @@ impl Piece {
         }
     }
 
+    /// Whether there is nothing to encode: others made it.
+    pub(super) fn is_undecoded(&self) -> bool {
+        self.sized.pictures.is_empty()
+    }
+
     /// What is encoded of it.
+    ///
+    /// # Errors
+    /// [`Error::Undecoded`] where there is nothing.
     pub(super) fn pictures(&self, rung: &Rung) -> Result<Vec<Shown>, Error> {
+        if self.is_undecoded() {
+            return Err(Error::Undecoded);
+        }
         let pictures = paced(rung, &self.sized.pictures);
         let fits = |shown: &Shown| {
             (shown.picture.width, shown.picture.height) == (rung.width, rung.height)

@@ -18,6 +18,11 @@ const BETWEEN: &str = "17000";
 const WITH_SEAMS: &str = "-f lavfi -i testsrc2=size=64x48:rate=25:duration=310 -f lavfi -i sine=duration=312 \
      -c:v libx264 -preset ultrafast -c:a aac";
 const SEAM: &str = "120000";
+/// The same of slides, that change every 17 seconds.
+const SLIDES: &str = "-f lavfi -i color=c=white:s=640x360:r=5:d=310 -vf \
+     drawtext=text='Lesson':x=40+12*floor(t/17):y=30+14*floor(t/17):fontsize=52,\
+     drawtext=text='Honey':x=60:y=200:fontsize=30:enable='gt(mod(t\\,17)\\,8)' \
+     -c:v libx264 -preset ultrafast -crf 1 -g 5";
 const OPTIONS: &[&str] = &["--h264-only", "--quick"];
 
 /// Begins a run whose lines can be read.
@@ -284,4 +289,79 @@ fn what_memory_held_before_changes_no_byte() {
     });
     assert!(one.contains_key(Path::new("timeline.json")));
     assert_eq!(unlike(&one, &other), [] as [PathBuf; 0]);
+}
+
+/// A stretch of slides that others made in a folder, and the files of a run that makes all.
+fn slides_made_by_others(bench: &Bench) -> (PathBuf, BTreeMap<PathBuf, Vec<u8>>) {
+    let place = |name: &str| bench.folder.path().join(name);
+    let given = planned(bench);
+    for (name, part) in [
+        ("middle", &["--from-ms", SEAM, "--until-ms", "180000"][..]),
+        ("end", &["--from-ms", "240000"]),
+    ] {
+        finish(bench, &place(name), &given, part);
+        for (file, bytes) in tree(&place(name)) {
+            let target = given.join(file);
+            std::fs::create_dir_all(target.parent().unwrap()).unwrap();
+            std::fs::write(target, bytes).unwrap();
+        }
+    }
+    std::fs::create_dir(place("nothing")).unwrap();
+    finish(bench, &place("alone"), &place("nothing"), OPTIONS);
+    (given, tree(&place("alone")))
+}
+
+/// Leaves nothing to decode of the recording between these seconds.
+fn destroy(bench: &Bench, seconds: &[std::ops::Range<usize>]) {
+    let mut bytes = std::fs::read(&bench.input).unwrap();
+    let whole = bytes.len();
+    for range in seconds {
+        bytes[whole * range.start / 310..whole * range.end / 310].fill(0xff);
+    }
+    std::fs::write(&bench.input, bytes).unwrap();
+}
+
+#[test]
+fn slides_of_which_others_made_all_are_not_decoded_again() {
+    let bench = Bench::made("a.mp4", SLIDES);
+    let (given, expected) = slides_made_by_others(&bench);
+    let stills = expected.keys().filter(|file| file.starts_with("stills"));
+    assert_eq!(stills.count(), 310 / 17 + 1);
+    let together = |name: &str| {
+        let output = bench.folder.path().join(name);
+        finish(&bench, &output, &given, OPTIONS);
+        unlike(&tree(&output), &expected)
+    };
+    assert_eq!(together("together"), [] as [PathBuf; 0]);
+    destroy(&bench, &[145..165, 275..295]);
+    assert_eq!(together("destroyed"), [] as [PathBuf; 0]);
+    // Without their word, all is decoded.
+    std::fs::remove_dir_all(given.join("gist")).unwrap();
+    assert_ne!(together("untold"), [] as [PathBuf; 0]);
+}
+
+#[test]
+fn slides_of_which_others_told_too_little_are_decoded_after_all() {
+    let bench = Bench::made("a.mp4", SLIDES);
+    let (given, expected) = slides_made_by_others(&bench);
+    let told = given.join(Record::media("gist", 120_000));
+    let noted = given.join(WORK_FOLDER).join(Record::file("gist", 120_000));
+    let mut gist: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(&told).unwrap()).unwrap();
+    assert!(!gist["stills"].as_object().unwrap().is_empty());
+    gist["stills"] = serde_json::json!({});
+    let mut record: Record = serde_json::from_slice(&std::fs::read(&noted).unwrap()).unwrap();
+    let text = serde_json::to_vec(&gist).unwrap();
+    record.segment.bytes = text.len() as u64;
+    record.segment.chunks[0].bytes = text.len() as u64;
+    std::fs::write(&told, text).unwrap();
+    std::fs::write(&noted, serde_json::to_vec(&record).unwrap()).unwrap();
+    let output = bench.folder.path().join("together");
+    finish(&bench, &output, &given, OPTIONS);
+    assert_eq!(unlike(&tree(&output), &expected), [] as [PathBuf; 0]);
+    // What was told could not be used alone.
+    destroy(&bench, &[145..165]);
+    let output = bench.folder.path().join("destroyed");
+    finish(&bench, &output, &given, OPTIONS);
+    assert_ne!(unlike(&tree(&output), &expected), [] as [PathBuf; 0]);
 }
