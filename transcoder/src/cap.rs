@@ -17,6 +17,8 @@ const ENOUGH_PERMILLE: u64 = 850;
 /// longer it lasts: the next one begins with a keyframe.
 const TAKEN_PERMILLE: u64 = 500;
 const TAKEN_OF_LONG_PERMILLE: u64 = 900;
+/// Share of its cap that a rung takes where it can be told to be calm, thousandths.
+const CALM_PERMILLE: u64 = 600;
 /// Shortest segment, as its rate is reckoned, milliseconds.
 const SHORTEST_MS: i64 = 2_000;
 /// What a fragment says of each picture, and of each chunk, bytes at most.
@@ -86,6 +88,21 @@ pub(crate) fn fits(rung: &Rung, before: &[(i64, u64)], chunks: &[(i64, u64)], en
     !Over::of_chunks(rung, before, chunks, end_ms).is_over()
 }
 
+/// Whether chunks from `start_ms` on most likely go with whatever is sent of the rung before: in their first ten
+/// seconds they take no more than a share of the cap.
+pub(crate) fn is_calm(rung: &Rung, chunks: &[(i64, u64)], start_ms: i64) -> bool {
+    let first = chunks
+        .iter()
+        .filter(|(at_ms, _)| *at_ms < start_ms + WINDOW_MS);
+    let came: u64 = first.map(|(_, bytes)| bytes).sum();
+    came * 1_000 <= most_bytes(rung) * CALM_PERMILLE
+}
+
+/// Most bytes of any ten seconds.
+fn most_bytes(rung: &Rung) -> u64 {
+    u64::from(rung.most_bps) * WINDOW_MS.unsigned_abs() / 8_000
+}
+
 /// What came out, and what may.
 #[derive(Clone, Copy, Debug)]
 struct Over {
@@ -126,7 +143,7 @@ impl Over {
 
     /// Bytes of the chunks in the worst ten seconds, and what else is sent in those leaves for them.
     fn of_chunks(rung: &Rung, before: &[(i64, u64)], chunks: &[(i64, u64)], end_ms: i64) -> Self {
-        let most = u64::from(rung.most_bps) * WINDOW_MS.unsigned_abs() / 8_000;
+        let most = most_bytes(rung);
         let within = |sent: &[(i64, u64)], until_ms| -> u64 {
             let times = until_ms - WINDOW_MS + 1..=until_ms;
             let within = sent.iter().filter(|(at_ms, _)| times.contains(at_ms));

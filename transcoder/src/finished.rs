@@ -140,7 +140,7 @@ impl Finished {
             match slot {
                 Slot::Left => break,
                 Slot::Open | Slot::Offered => return None,
-                Slot::Made(record) => before.extend(sent(record).rev()),
+                Slot::Made(record) => before.extend(sent(record).into_iter().rev()),
             }
             if before
                 .last()
@@ -161,7 +161,7 @@ impl Finished {
         record: Record,
         before: &Sent,
     ) -> Result<bool, Error> {
-        let (own, segment) = (sent(&record).collect::<Sent>(), &record.segment);
+        let (own, segment) = (sent(&record), &record.segment);
         let end_ms = segment.start_ms.saturating_add(segment.duration_ms);
         let taken = fits(rung, before, &own, time(end_ms));
         if taken {
@@ -227,9 +227,11 @@ impl Slot {
     }
 }
 
-fn sent(record: &Record) -> impl DoubleEndedIterator<Item = (i64, u64)> {
+/// What a segment sends: times, milliseconds, and bytes.
+pub(crate) fn sent(record: &Record) -> Sent {
     let chunks = record.segment.chunks.iter();
-    chunks.map(|chunk| (time(chunk.start_ms), chunk.bytes))
+    let sent = chunks.map(|chunk| (time(chunk.start_ms), chunk.bytes));
+    sent.collect()
 }
 
 fn time(ms: u64) -> i64 {

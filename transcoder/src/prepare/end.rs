@@ -22,10 +22,7 @@ impl Work {
             return Err(Error::Undecoded);
         }
         let end_ms = self.end_ms();
-        let no_picture = self
-            .pictures
-            .as_ref()
-            .is_none_or(|pictures| pictures.collector.last().is_none());
+        let no_picture = !self.is_begun();
         let no_sound = self
             .sound
             .as_ref()

@@ -197,10 +197,13 @@ impl Reader {
             if !wanted || left.is_some() {
                 return Ok(());
             }
-            if let Some(gist) = given.as_mut().and_then(|given| given.reached(at_ms)) {
+            let given = given.as_mut().map(|given| given.reached(at_ms));
+            for gist in given.into_iter().flatten() {
                 left = Some(gist.until_ms);
                 let what = What::Made(Box::new(gist));
                 wanted = self.sender.send(Fed { what, position }).is_ok();
+            }
+            if left.is_some() {
                 return Ok(());
             }
             if !pace.keeps(at_ms) {

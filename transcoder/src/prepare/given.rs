@@ -1,10 +1,14 @@
 //! Stretches of a lecture that others made need not be decoded.
 
+use millet_manifest::Record;
+
 use super::work::Work;
+use crate::cap::is_calm;
 use crate::compare::WINDOW_MS;
 use crate::error::Error;
+use crate::finished::sent;
 use crate::gist::Gist;
-use crate::segments::Whole;
+use crate::ladder::Rung;
 use crate::stills::{Begins, Shot};
 use crate::store::Store;
 
@@ -14,54 +18,83 @@ const LOOK_EVERY_MS: i64 = 1_000;
 /// Looks for what others made while a recording is read.
 pub(super) struct Given {
     store: Store,
+    rungs: Vec<Rung>,
     /// Sum of the plan that they must have carried out.
     plan: u64,
     seams_ms: Vec<i64>,
     /// Begins with a cut that was not reached yet.
     next: Option<Gist>,
     look_at_ms: i64,
+    /// Time of the last picture that was not left out, milliseconds.
+    passed_ms: i64,
 }
 
 impl Given {
-    pub(super) fn new(store: &Store, sums: &[u64], seams_ms: &[i64]) -> Self {
+    pub(super) fn new(store: &Store, rungs: &[Rung], sums: &[u64], seams_ms: &[i64]) -> Self {
         Self {
             store: store.clone(),
+            rungs: rungs.to_vec(),
             plan: Gist::plan(sums),
             seams_ms: seams_ms.to_vec(),
             next: None,
             look_at_ms: 0,
+            passed_ms: -1,
         }
     }
 
-    /// What others tell of the rest of a stretch, as soon as `at_ms` has reached a cut from which on they made it.
-    pub(super) fn reached(&mut self, at_ms: i64) -> Option<Gist> {
+    /// What others tell of the rest of a stretch, and of those that follow, as soon as `at_ms` has reached a cut from
+    /// which on they made it.
+    pub(super) fn reached(&mut self, at_ms: i64) -> Vec<Gist> {
         if self.next.is_none() && at_ms >= self.look_at_ms {
-            self.look_at_ms = at_ms + LOOK_EVERY_MS;
-            self.next = self.look(at_ms);
+            let seam_ms = self.seams_ms.iter().find(|seam| **seam > at_ms);
+            let soon_ms = at_ms + LOOK_EVERY_MS;
+            self.look_at_ms = seam_ms.map_or(soon_ms, |seam| soon_ms.min(*seam));
+            self.next = self.look(at_ms, self.passed_ms);
         }
         let is_reached = |gist: &mut Gist| gist.views.first().is_some_and(|cut| cut.at_ms <= at_ms);
-        let reached = self.next.take_if(is_reached)?;
-        self.look_at_ms = reached.until_ms.unwrap_or(i64::MAX);
-        Some(reached)
+        let mut reached: Vec<Gist> = self.next.take_if(is_reached).into_iter().collect();
+        while let Some(until_ms) = reached.last().and_then(|gist| gist.until_ms) {
+            (self.look_at_ms, self.passed_ms) = (until_ms, until_ms - 1);
+            match self.look(until_ms, until_ms - 1) {
+                Some(next) => reached.push(next),
+                None => break,
+            }
+        }
+        if reached.is_empty() {
+            self.passed_ms = at_ms;
+        }
+        reached
     }
 
-    /// What is sent before a seam weighs for ten seconds on what is behind it: until then segments may have to be
-    /// made again.
-    fn look(&self, at_ms: i64) -> Option<Gist> {
+    /// What others tell of the stretch around `at_ms`, from the first cut behind `passed_ms` on. What is sent before
+    /// a seam weighs for ten seconds on what is behind it: until then segments may have to be made again, unless they
+    /// begin with few bytes.
+    fn look(&self, at_ms: i64, passed_ms: i64) -> Option<Gist> {
         let passed = self.seams_ms.partition_point(|seam| *seam <= at_ms);
         let from_ms = *self.seams_ms.get(passed.checked_sub(1)?)?;
         let until_ms = self.seams_ms.get(passed).copied();
-        let stretch = (from_ms, until_ms);
-        if at_ms < from_ms + WINDOW_MS {
-            return None;
-        }
-        Gist::given(&self.store, self.plan, stretch, at_ms)
+        let is_far = passed_ms >= from_ms + WINDOW_MS;
+        let gist = Gist::given(&self.store, self.plan, (from_ms, until_ms), passed_ms)?;
+        (is_far || self.begins_calmly(from_ms)).then_some(gist)
+    }
+
+    fn begins_calmly(&self, from_ms: i64) -> bool {
+        let calm = |rung: &Rung| {
+            let start_ms = u64::try_from(from_ms).ok()?;
+            let record: Record = self.store.given(&Record::file(&rung.id, start_ms))?;
+            record.check(&rung.id, start_ms).ok()?;
+            Some(is_calm(rung, &sent(&record), from_ms))
+        };
+        self.rungs.iter().all(|rung| calm(rung).unwrap_or(false))
     }
 }
 
 impl Work {
     /// Others made what comes next, to where their stretch ends: goes on there.
     pub(super) fn leave_out(&mut self, mut gist: Gist) -> Result<(), Error> {
+        if let Some(first) = gist.views.first() {
+            self.hold_until(first.at_ms)?;
+        }
         for view in std::mem::take(&mut gist.views) {
             let at_ms = view.at_ms;
             if view.cut {
@@ -92,15 +125,19 @@ impl Work {
 
     /// A segment of others begins, or their stretch ends.
     fn pass_cut(&mut self, at_ms: i64) -> Result<(), Error> {
-        self.cut(at_ms);
-        let whole: Option<Whole> = match &mut self.pictures {
-            Some(pictures) => {
-                let whole = pictures.collector.end(at_ms);
-                pictures.collector.leave();
-                whole
-            }
-            None => None,
+        // One stretch may begin where another ended.
+        let is_new = self.cutter.last() < at_ms;
+        if is_new {
+            self.cut(at_ms);
+        }
+        let Some(pictures) = &mut self.pictures else {
+            return Ok(());
         };
-        whole.map_or(Ok(()), |whole| self.push(whole))
+        let whole = is_new.then(|| pictures.collector.end(at_ms)).flatten();
+        pictures.collector.leave();
+        match whole {
+            Some(whole) => self.push(whole),
+            None => Ok(()),
+        }
     }
 }

@@ -74,6 +74,8 @@ pub(super) struct Pictures {
     /// Where the first segment begins, or the first after what others made, milliseconds.
     pub(super) from_ms: i64,
     pub(super) collector: Collector,
+    /// Others made all the rest.
+    is_left: bool,
     pub(super) segments: Segments,
     pub(super) last_ms: i64,
     pub(super) step_ms: i64,
@@ -166,10 +168,11 @@ impl Work {
                 on_screen: None,
                 from_ms,
                 collector: Collector::new(content),
+                is_left: false,
                 segments: Segments::start(
                     Order {
                         only_early: is_head,
-                        rungs: plan.rungs,
+                        rungs: plan.rungs.clone(),
                         plans: sums.clone(),
                         part,
                     },
@@ -186,7 +189,7 @@ impl Work {
                 twin: Twin::new(plan.interlaced),
                 given: match (content, scope) {
                     (Content::Lecture, Scope::Whole { takes_gists: true }) => {
-                        Some(Given::new(store, &sums, &seams_ms))
+                        Some(Given::new(store, &plan.rungs, &sums, &seams_ms))
                     }
                     _ => None,
                 },
@@ -249,8 +252,7 @@ impl Work {
     }
 
     pub(super) fn is_begun(&self) -> bool {
-        let pictures = self.pictures.as_ref();
-        pictures.is_some_and(|pictures| pictures.collector.last().is_some())
+        self.pictures.as_ref().is_some_and(Pictures::is_begun)
     }
 
     /// What is on the screen goes to every rung.
@@ -355,13 +357,13 @@ impl Work {
 
     /// How far pictures and sound are.
     pub(super) fn end_ms(&self) -> i64 {
-        let picture =
-            self.pictures
-                .as_ref()
-                .map_or(0, |pictures| match pictures.collector.last() {
-                    Some(_) => pictures.last_ms + pictures.step_ms,
-                    None => pictures.from_ms,
-                });
+        let picture = self
+            .pictures
+            .as_ref()
+            .map_or(0, |pictures| match pictures.is_begun() {
+                true => pictures.last_ms + pictures.step_ms,
+                false => pictures.from_ms,
+            });
         let sound = self.sound.as_ref().map_or(0, |sound| sound.mono.end_ms());
         picture.max(sound)
     }
@@ -372,10 +374,18 @@ impl Pictures {
     pub(super) fn leave(&mut self, last_ms: i64, until_ms: Option<i64>) {
         self.last_ms = last_ms;
         self.on_screen = None;
-        if let Some(until_ms) = until_ms {
-            self.from_ms = until_ms;
-            self.collector.forget();
+        match until_ms {
+            Some(until_ms) => {
+                self.from_ms = until_ms;
+                self.collector.forget();
+            }
+            None => self.is_left = true,
         }
+    }
+
+    /// Whether there is a picture from where they begin on.
+    fn is_begun(&self) -> bool {
+        self.is_left || self.collector.last().is_some()
     }
 }
 

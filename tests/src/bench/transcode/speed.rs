@@ -153,7 +153,10 @@ fn time(case: &Case) {
         row(
             "two machines of a core: one in parts of them",
             Ratio::OneCoreTo,
-            || machines::two(source, &case.arguments("1"), middle_ms).as_secs_f64(),
+            || {
+                let middle = machines::From::TheMiddle(middle_ms);
+                machines::two(source, &case.arguments("1"), middle).as_secs_f64()
+            },
         ),
         row("one encoding worker, in parts of all", Ratio::OfOwn, || {
             prepare("1")
