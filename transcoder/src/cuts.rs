@@ -99,6 +99,11 @@ impl Cutter {
         since >= self.longest_ms() || (fits && changed_permille >= self.rule.cut_permille)
     }
 
+    /// Whether one part ends there and another begins.
+    pub(crate) fn is_seam(&self, at_ms: i64) -> bool {
+        self.seams_ms.contains(&at_ms)
+    }
+
     fn next_seam(&self) -> Option<i64> {
         let passed = self.seams_ms.partition_point(|seam| *seam <= self.last());
         self.seams_ms.get(passed).copied()

@@ -19,9 +19,10 @@ const MOVEMENT_MS: i64 = 1_000;
 const GIVES_WAY_MS: i64 = 4_000;
 
 /// Watches pictures go by.
-#[derive(Default)]
 pub(crate) struct Slides {
     starts_ms: Vec<i64>,
+    /// Shortest slide, milliseconds.
+    shortest_ms: i64,
     now: Option<Now>,
 }
 
@@ -97,7 +98,31 @@ impl Now {
     }
 }
 
+impl Default for Slides {
+    fn default() -> Self {
+        Self {
+            starts_ms: Vec::new(),
+            shortest_ms: GIVES_WAY_MS,
+            now: None,
+        }
+    }
+}
+
 impl Slides {
+    /// For who does not know when the slide began that is there: sees another begin wherever one may.
+    pub(crate) fn of_stretch() -> Self {
+        Self {
+            shortest_ms: 0,
+            ..Self::default()
+        }
+    }
+
+    /// The picture that was seen last stands at a seam: what follows is judged without what went before, as by who
+    /// begins there.
+    pub(crate) fn pass_seam(&mut self, thumb: &Arc<Thumb>, at_ms: i64) {
+        self.now = Some(Now::begin(thumb, at_ms));
+    }
+
     /// Whether another slide begins with this picture. The very first one does not.
     pub(crate) fn see(&mut self, thumb: &Arc<Thumb>, at_ms: i64) -> bool {
         let Some(now) = &mut self.now else {
@@ -106,7 +131,7 @@ impl Slides {
             return false;
         };
         let started_ms = self.starts_ms.last().copied().unwrap_or(0);
-        let begins = now.is_left_by(thumb, at_ms) && at_ms - started_ms >= GIVES_WAY_MS;
+        let begins = now.is_left_by(thumb, at_ms) && at_ms - started_ms >= self.shortest_ms;
         if begins {
             self.starts_ms.push(at_ms);
         }

@@ -107,6 +107,9 @@ impl Work {
                 segment: view.cut,
                 slide: pictures.slides.see(&view.thumb, at_ms),
             };
+            if view.cut && self.cutter.is_seam(at_ms) {
+                pictures.slides.pass_seam(&view.thumb, at_ms);
+            }
             let shot = Shot::Made(gist.stills.get(&at_ms).cloned());
             if let Some(stills) = &mut pictures.stills
                 && let Some(chosen) = stills.see(shot, &view.thumb, at_ms, begins)?

@@ -154,7 +154,10 @@ impl Work {
                     plan.interlaced,
                     Fit::Stretch,
                 ),
-                slides: Slides::default(),
+                slides: match scope {
+                    Scope::Whole { .. } | Scope::Head => Slides::default(),
+                    Scope::Part { .. } => Slides::of_stretch(),
+                },
                 stills: match scope {
                     Scope::Whole { .. } => Some(Stills::new(output, content, colours)?),
                     Scope::Head | Scope::Part { .. } => None,
@@ -324,6 +327,9 @@ impl Work {
             segment: cut,
             slide: pictures.slides.see(&thumb, at_ms),
         };
+        if cut && self.cutter.is_seam(at_ms) {
+            pictures.slides.pass_seam(&thumb, at_ms);
+        }
         if let Some(stills) = &mut pictures.stills
             && let Some(chosen) =
                 stills.see(Shot::Decoded(picture.clone()), &thumb, at_ms, begins)?
