@@ -18,7 +18,7 @@ const ENOUGH_PERMILLE: u64 = 850;
 const TAKEN_PERMILLE: u64 = 500;
 const TAKEN_OF_LONG_PERMILLE: u64 = 900;
 /// Share of its cap that a rung takes where it can be told to be calm, thousandths.
-const CALM_PERMILLE: u64 = 600;
+const CALM_PERMILLE: u64 = 400;
 /// Shortest segment, as its rate is reckoned, milliseconds.
 const SHORTEST_MS: i64 = 2_000;
 /// What a fragment says of each picture, and of each chunk, bytes at most.

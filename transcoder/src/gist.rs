@@ -8,6 +8,8 @@ use millet_manifest::{Chunk, Record};
 use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
+use crate::ladder::Rung;
+use crate::limits::LONGEST_MS;
 use crate::picture::Thumb;
 use crate::stills::Webp;
 use crate::store::Store;
@@ -79,34 +81,39 @@ impl Gist {
         store.finished(PLACE, &record)
     }
 
-    /// What others told of the stretch between two seams, if they made all segments of it from `cut` on, which is the
-    /// first behind `behind_ms`; with nothing before that cut.
+    /// What others told of the stretch between two seams.
     pub(crate) fn given(
         store: &Store,
         plan: u64,
         (from_ms, until_ms): (i64, Option<i64>),
-        behind_ms: i64,
+        rungs: &[Rung],
     ) -> Option<Self> {
         let json = store.told(PLACE, from_ms, plan)?;
-        let mut gist: Self = serde_json::from_slice(&json).ok()?;
-        let is_asked = (gist.from_ms, gist.until_ms) == (from_ms, until_ms);
-        if !is_asked || !gist.is_in_order() {
-            return None;
-        }
-        let views = gist.views.into_iter();
-        let rest = views.skip_while(|view| !view.cut || view.at_ms <= behind_ms);
-        gist.views = rest.collect();
+        let gist: Self = serde_json::from_slice(&json).ok()?;
+        let is_asked = (gist.from_ms, gist.until_ms) == (from_ms, until_ms)
+            && gist.rungs.iter().eq(rungs.iter().map(|rung| &rung.id));
+        (is_asked && gist.is_in_order()).then_some(gist)
+    }
+
+    /// The same from the first cut behind `passed_ms` on, if all segments from there on are made.
+    pub(crate) fn behind(mut self, store: &Store, passed_ms: i64) -> Option<Self> {
+        let views = self.views.into_iter();
+        let rest = views.skip_while(|view| !view.cut || view.at_ms <= passed_ms);
+        self.views = rest.collect();
         let is_made = |view: &View| {
-            let mut rungs = gist.rungs.iter();
+            let mut rungs = self.rungs.iter();
             !view.cut || rungs.all(|rung| store.is_given(rung, view.at_ms))
         };
-        let is_whole = !gist.views.is_empty() && gist.views.iter().all(is_made);
-        is_whole.then_some(gist)
+        let is_whole = !self.views.is_empty() && self.views.iter().all(is_made);
+        is_whole.then_some(self)
     }
 
     fn is_in_order(&self) -> bool {
-        let bounds = self.from_ms..self.until_ms.unwrap_or(i64::MAX);
-        self.views.is_sorted_by_key(|view| view.at_ms)
+        let bounds = self.from_ms..self.until_ms.unwrap_or(LONGEST_MS);
+        let begins = |view: &View| view.cut && view.at_ms == self.from_ms;
+        self.views.first().is_some_and(begins)
+            && self.views.len() <= MOST_VIEWS
+            && self.views.is_sorted_by_key(|view| view.at_ms)
             && self.views.iter().all(|view| bounds.contains(&view.at_ms))
             && bounds.contains(&self.last_ms)
     }

@@ -40,6 +40,7 @@ impl Collector {
 
     /// Others made the segment that begins now.
     pub(crate) fn leave(&mut self) {
+        self.pictures.clear();
         self.is_made = true;
     }
 

@@ -130,7 +130,7 @@ impl Work {
         let (rungs, end_ms) = (pictures.segments.ids(), pictures.segments.end_ms());
         let part = pictures.segments.finish_part()?;
         let told = pictures.witness;
-        if let Some(gist) = told.and_then(|told| told.finish(rungs, pictures.last_ms)) {
+        if let Some(gist) = told.and_then(|told| told.finish(rungs, pictures.last_ms, end_ms)) {
             gist.put(&self.store, self.plan, end_ms)?;
         }
         Ok(part)

@@ -94,6 +94,8 @@ struct Reader {
     /// Time of the last picture that was sent, and of the last that there was no room for, milliseconds.
     sent_ms: i64,
     left_out_ms: i64,
+    /// Something was not decoded, since others made it.
+    has_left_out: bool,
     sender: SyncSender<Fed>,
 }
 
@@ -103,6 +105,7 @@ impl Reader {
             decoding,
             sent_ms: 0,
             left_out_ms: 0,
+            has_left_out: false,
             sender,
         }
     }
@@ -128,14 +131,8 @@ impl Reader {
             }
         }
         source.ended()?;
-        let approach = self
-            .decoding
-            .as_mut()
-            .and_then(|decoding| decoding.approach.take());
-        for packet in approach
-            .map(|mut approach| approach.end())
-            .unwrap_or_default()
-        {
+        let approach = self.decoding.as_mut().and_then(|decoding| decoding.approach.as_mut());
+        for packet in approach.map(Approach::end).unwrap_or_default() {
             if !self.decode(Some(&packet), source.bytes)? {
                 return Ok(());
             }
@@ -162,6 +159,11 @@ impl Reader {
         let Some(packets) = approach.take(packet, at_ms) else {
             return Ok(true);
         };
+        let is_key = packets.first().is_some_and(Packet::is_key);
+        if self.has_left_out && !is_key {
+            // Nothing that comes can be decoded without what was left out.
+            return Err(Error::Undecoded);
+        }
         if let Some(decoding) = &mut self.decoding {
             decoding.approach = None;
         }
@@ -192,12 +194,13 @@ impl Reader {
             }
             decoder.skim_next(passes_over);
         }
+        let step_ms = decoder.step_ms();
         let (mut wanted, mut left) = (true, None);
         decoder.decode(packet, |mut frame, at_ms| {
             if !wanted || left.is_some() {
                 return Ok(());
             }
-            let given = given.as_mut().map(|given| given.reached(at_ms));
+            let given = given.as_mut().map(|given| given.reached(at_ms, step_ms));
             for gist in given.into_iter().flatten() {
                 left = Some(gist.until_ms);
                 let what = What::Made(Box::new(gist));
@@ -220,6 +223,7 @@ impl Reader {
             wanted = self.sender.send(Fed { what, position }).is_ok();
             Ok(())
         })?;
+        self.has_left_out |= left.is_some();
         match left {
             Some(Some(seam_ms)) => decoding.go_on_at(seam_ms),
             Some(None) => self.decoding = None,

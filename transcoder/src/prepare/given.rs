@@ -3,7 +3,7 @@
 use millet_manifest::Record;
 
 use super::work::Work;
-use crate::cap::is_calm;
+use crate::cap::{Sent, is_calm};
 use crate::compare::WINDOW_MS;
 use crate::error::Error;
 use crate::finished::sent;
@@ -14,6 +14,11 @@ use crate::store::Store;
 
 /// So often it is looked whether others made the stretch that is read, milliseconds.
 const LOOK_EVERY_MS: i64 = 1_000;
+
+/// A stretch is left out while this many pictures of it, or so much time, is still to come, milliseconds: of those
+/// that the decoder holds none may lie behind it.
+const LEAST_PICTURES: i64 = 64;
+const LEAST_MS: i64 = 5_000;
 
 /// Looks for what others made while a recording is read.
 pub(super) struct Given {
@@ -44,13 +49,16 @@ impl Given {
 
     /// What others tell of the rest of a stretch, and of those that follow, as soon as `at_ms` has reached a cut from
     /// which on they made it.
-    pub(super) fn reached(&mut self, at_ms: i64) -> Vec<Gist> {
+    pub(super) fn reached(&mut self, at_ms: i64, step_ms: i64) -> Vec<Gist> {
+        let least_ms = LEAST_MS.max(LEAST_PICTURES * step_ms);
         if self.next.is_none() && at_ms >= self.look_at_ms {
             let seam_ms = self.seams_ms.iter().find(|seam| **seam > at_ms);
             let soon_ms = at_ms + LOOK_EVERY_MS;
             self.look_at_ms = seam_ms.map_or(soon_ms, |seam| soon_ms.min(*seam));
             self.next = self.look(at_ms, self.passed_ms);
         }
+        let pays = |gist: &Gist| gist.until_ms.is_none_or(|until_ms| until_ms - at_ms >= least_ms);
+        self.next = self.next.take().filter(pays);
         let is_reached = |gist: &mut Gist| gist.views.first().is_some_and(|cut| cut.at_ms <= at_ms);
         let mut reached: Vec<Gist> = self.next.take_if(is_reached).into_iter().collect();
         while let Some(until_ms) = reached.last().and_then(|gist| gist.until_ms) {
@@ -74,18 +82,28 @@ impl Given {
         let from_ms = *self.seams_ms.get(passed.checked_sub(1)?)?;
         let until_ms = self.seams_ms.get(passed).copied();
         let is_far = passed_ms >= from_ms + WINDOW_MS;
-        let gist = Gist::given(&self.store, self.plan, (from_ms, until_ms), passed_ms)?;
-        (is_far || self.begins_calmly(from_ms)).then_some(gist)
+        let gist = Gist::given(&self.store, self.plan, (from_ms, until_ms), &self.rungs)?;
+        let may_leave = is_far || self.begins_calmly(&gist);
+        may_leave.then(|| gist.behind(&self.store, passed_ms))?
     }
 
-    fn begins_calmly(&self, from_ms: i64) -> bool {
+    /// Whether all segments that begin in its first ten seconds take few bytes.
+    fn begins_calmly(&self, gist: &Gist) -> bool {
+        let from_ms = gist.from_ms;
+        let cuts = gist.views.iter().filter(|view| view.cut);
+        let first = cuts.take_while(|cut| cut.at_ms < from_ms + WINDOW_MS);
+        let first: Vec<u64> = first.map(|cut| cut.at_ms.unsigned_abs()).collect();
         let calm = |rung: &Rung| {
-            let start_ms = u64::try_from(from_ms).ok()?;
-            let record: Record = self.store.given(&Record::file(&rung.id, start_ms))?;
-            record.check(&rung.id, start_ms).ok()?;
-            Some(is_calm(rung, &sent(&record), from_ms))
+            let record = |start_ms: &u64| -> Option<Record> {
+                let record: Record = self.store.given(&Record::file(&rung.id, *start_ms))?;
+                record.check(&rung.id, *start_ms).ok()?;
+                Some(record)
+            };
+            let records: Option<Vec<Record>> = first.iter().map(record).collect();
+            let chunks: Option<Sent> = records.map(|all| all.iter().flat_map(sent).collect());
+            chunks.is_some_and(|chunks| is_calm(rung, &chunks, from_ms))
         };
-        self.rungs.iter().all(|rung| calm(rung).unwrap_or(false))
+        self.rungs.iter().all(calm)
     }
 }
 

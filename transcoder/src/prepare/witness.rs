@@ -74,11 +74,14 @@ impl Witness {
         })
     }
 
-    /// What it comes to, after all pictures were made; `None` when there is too much to tell.
-    pub(super) fn finish(self, rungs: Vec<String>, last_ms: i64) -> Option<Gist> {
+    /// What it comes to, after all pictures were made and segments until `end_ms`; `None` when there is too much to
+    /// tell, or pictures end before the stretch does.
+    pub(super) fn finish(self, rungs: Vec<String>, last_ms: i64, end_ms: i64) -> Option<Gist> {
         let Range { start, end } = self.stretch;
         let mut stills = self.stills.lock().unwrap_or_else(PoisonError::into_inner);
-        (self.views.len() <= MOST_VIEWS).then(|| Gist {
+        let is_whole = end == i64::MAX || end_ms == end;
+        let tells = (1..=MOST_VIEWS).contains(&self.views.len());
+        (is_whole && tells).then(|| Gist {
             rungs,
             from_ms: start,
             until_ms: (end < i64::MAX).then_some(end),
