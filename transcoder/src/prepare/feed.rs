@@ -131,7 +131,10 @@ impl Reader {
             }
         }
         source.ended()?;
-        let approach = self.decoding.as_mut().and_then(|decoding| decoding.approach.as_mut());
+        let approach = self
+            .decoding
+            .as_mut()
+            .and_then(|decoding| decoding.approach.as_mut());
         for packet in approach.map(Approach::end).unwrap_or_default() {
             if !self.decode(Some(&packet), source.bytes)? {
                 return Ok(());

@@ -1,5 +1,7 @@
 //! Stretches of a lecture that others made need not be decoded.
 
+use std::sync::atomic::Ordering;
+
 use millet_manifest::Record;
 
 use super::work::Work;
@@ -57,7 +59,10 @@ impl Given {
             self.look_at_ms = seam_ms.map_or(soon_ms, |seam| soon_ms.min(*seam));
             self.next = self.look(at_ms, self.passed_ms);
         }
-        let pays = |gist: &Gist| gist.until_ms.is_none_or(|until_ms| until_ms - at_ms >= least_ms);
+        let pays = |gist: &Gist| {
+            gist.until_ms
+                .is_none_or(|until_ms| until_ms - at_ms >= least_ms)
+        };
         self.next = self.next.take().filter(pays);
         let is_reached = |gist: &mut Gist| gist.views.first().is_some_and(|cut| cut.at_ms <= at_ms);
         let mut reached: Vec<Gist> = self.next.take_if(is_reached).into_iter().collect();
@@ -110,6 +115,7 @@ impl Given {
 impl Work {
     /// Others made what comes next, to where their stretch ends: goes on there.
     pub(super) fn leave_out(&mut self, mut gist: Gist) -> Result<(), Error> {
+        self.has_left_out.store(true, Ordering::Relaxed);
         if let Some(first) = gist.views.first() {
             self.hold_until(first.at_ms)?;
         }

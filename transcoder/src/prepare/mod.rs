@@ -16,6 +16,8 @@ mod work;
 
 use std::ops::Range;
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use ffmpeg_next::frame::Video;
 use millet_manifest::{DECIDED_PERMILLE, Stage, Timeline};
@@ -102,16 +104,22 @@ pub fn prepare(
         }
     };
     report.step(Stage::Probe, DECIDED_PERMILLE);
+    let has_left_out = Arc::new(AtomicBool::new(false));
     let all = |source: Source, takes_gists| {
         let scope = Scope::Whole { takes_gists };
         let plan = plan.clone();
         let mut work = Work::begin(&source, plan, scope, output, &store, asked, report)?;
         work.captions.put_first(captions.clone());
+        work.has_left_out = has_left_out.clone();
         let source = work_through(source, &mut work, |_| false)?;
         work.end(source)
     };
     let made = match all(source, true) {
-        Err(Error::Undecoded) => all(Source::open(input)?, false)?,
+        // Whatever it is, it may be what others told.
+        Err(_) if has_left_out.load(Ordering::Relaxed) => {
+            std::fs::remove_dir_all(output.join("stills"))?;
+            all(Source::open(input)?, false)?
+        }
         made => made?,
     };
     report.step(Stage::Package, 970);
@@ -236,6 +244,13 @@ fn sound(work: &mut Work, packet: Option<&ffmpeg_next::Packet>) -> Result<(), Er
         })
     })?;
     let end_ms = mono.end_ms();
+    if work.has_left_out.load(Ordering::Relaxed) {
+        let known_ms = work
+            .pictures
+            .as_ref()
+            .map_or(0, |pictures| pictures.last_ms);
+        work.settle(known_ms)?;
+    }
     if work.pictures.is_none() {
         work.hold_until(end_ms)?;
         work.settle(end_ms)?;

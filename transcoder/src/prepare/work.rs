@@ -3,6 +3,7 @@
 use std::num::NonZero;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use millet_manifest::{Chapter, Content, Decision, SoundKind};
 
@@ -59,6 +60,8 @@ pub(super) struct Work {
     pub(super) others_ms: i64,
     pub(super) holes: Holes,
     pub(super) progress: Progress,
+    /// Set when something is not decoded, since others made it.
+    pub(super) has_left_out: Arc<AtomicBool>,
 }
 
 /// Its pictures.
@@ -213,6 +216,7 @@ impl Work {
             pictures,
             sound,
             progress,
+            has_left_out: Arc::default(),
         })
     }
 
