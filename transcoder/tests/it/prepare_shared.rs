@@ -379,7 +379,7 @@ fn slides_of_which_others_told_too_little_are_decoded_after_all() {
 
 #[test]
 fn slides_without_a_keyframe_to_go_on_from_are_decoded_after_all() {
-    let seldom = SLIDES.replace("-g 5", "-g 3000 -sc_threshold 0");
+    let seldom = SLIDES.replace("-g 5", "-g 3000 -sc_threshold 0 -force_key_frames 200");
     let bench = Bench::made("a.mp4", &seldom);
     let (given, expected) = slides_made_by_others(&bench);
     let output = bench.folder.path().join("together");
