@@ -1,7 +1,5 @@
 //! Stretches of a lecture that others made need not be decoded.
 
-use std::sync::atomic::Ordering;
-
 use millet_manifest::Record;
 
 use super::work::Work;
@@ -11,7 +9,7 @@ use crate::error::Error;
 use crate::finished::sent;
 use crate::gist::Gist;
 use crate::ladder::Rung;
-use crate::stills::{Begins, Shot};
+use crate::stills::Shot;
 use crate::store::Store;
 
 /// So often it is looked whether others made the stretch that is read, milliseconds.
@@ -115,7 +113,7 @@ impl Given {
 impl Work {
     /// Others made what comes next, to where their stretch ends: goes on there.
     pub(super) fn leave_out(&mut self, mut gist: Gist) -> Result<(), Error> {
-        self.has_left_out.store(true, Ordering::Relaxed);
+        self.has_left_out = true;
         if let Some(first) = gist.views.first() {
             self.hold_until(first.at_ms)?;
         }
@@ -127,19 +125,9 @@ impl Work {
             let Some(pictures) = &mut self.pictures else {
                 return Ok(());
             };
-            let begins = Begins {
-                segment: view.cut,
-                slide: pictures.slides.see(&view.thumb, at_ms),
-            };
-            if view.cut && self.cutter.is_seam(at_ms) {
-                pictures.slides.pass_seam(&view.thumb, at_ms);
-            }
-            let shot = Shot::Made(gist.stills.get(&at_ms).cloned());
-            if let Some(stills) = &mut pictures.stills
-                && let Some(chosen) = stills.see(shot, &view.thumb, at_ms, begins)?
-            {
-                pictures.segments.beside(chosen);
-            }
+            let is_seam = view.cut && self.cutter.is_seam(at_ms);
+            let shot = Shot::Made(gist.stills.remove(&at_ms));
+            pictures.index(shot, &view.thumb, at_ms, (view.cut, is_seam))?;
         }
         if let Some(until_ms) = gist.until_ms {
             self.pass_cut(until_ms)?;

@@ -16,8 +16,6 @@ mod work;
 
 use std::ops::Range;
 use std::path::Path;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use ffmpeg_next::frame::Video;
 use millet_manifest::{DECIDED_PERMILLE, Stage, Timeline};
@@ -104,23 +102,23 @@ pub fn prepare(
         }
     };
     report.step(Stage::Probe, DECIDED_PERMILLE);
-    let has_left_out = Arc::new(AtomicBool::new(false));
-    let all = |source: Source, takes_gists| {
+    let attempt = |source: Source, takes_gists| {
         let scope = Scope::Whole { takes_gists };
         let plan = plan.clone();
         let mut work = Work::begin(&source, plan, scope, output, &store, asked, report)?;
         work.captions.put_first(captions.clone());
-        work.has_left_out = has_left_out.clone();
-        let source = work_through(source, &mut work, |_| false)?;
-        work.end(source)
+        let read = work_through(source, &mut work, |_| false);
+        let has_left_out = work.has_left_out;
+        Ok::<_, Error>((has_left_out, read.and_then(|source| work.end(source))))
     };
-    let made = match all(source, true) {
+    let made = match attempt(source, true)? {
         // Whatever it is, it may be what others told.
-        Err(_) if has_left_out.load(Ordering::Relaxed) => {
+        (true, Err(error)) => {
+            eprintln!("what others made cannot be used, all is decoded: {error}");
             std::fs::remove_dir_all(output.join("stills"))?;
-            all(Source::open(input)?, false)?
+            attempt(Source::open(input)?, false)?.1?
         }
-        made => made?,
+        (_, made) => made?,
     };
     report.step(Stage::Package, 970);
     package::write(output, &store, made)
@@ -244,7 +242,7 @@ fn sound(work: &mut Work, packet: Option<&ffmpeg_next::Packet>) -> Result<(), Er
         })
     })?;
     let end_ms = mono.end_ms();
-    if work.has_left_out.load(Ordering::Relaxed) {
+    if work.has_left_out {
         let known_ms = work
             .pictures
             .as_ref()

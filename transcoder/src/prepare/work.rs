@@ -3,7 +3,6 @@
 use std::num::NonZero;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
 use millet_manifest::{Chapter, Content, Decision, SoundKind};
 
@@ -61,7 +60,7 @@ pub(super) struct Work {
     pub(super) holes: Holes,
     pub(super) progress: Progress,
     /// Set when something is not decoded, since others made it.
-    pub(super) has_left_out: Arc<AtomicBool>,
+    pub(super) has_left_out: bool,
 }
 
 /// Its pictures.
@@ -216,7 +215,7 @@ impl Work {
             pictures,
             sound,
             progress,
-            has_left_out: Arc::default(),
+            has_left_out: false,
         })
     }
 
@@ -327,19 +326,9 @@ impl Work {
         if !cut && pictures.collector.repeats(&picture, at_ms) {
             return Ok(());
         }
-        let begins = Begins {
-            segment: cut,
-            slide: pictures.slides.see(&thumb, at_ms),
-        };
-        if cut && self.cutter.is_seam(at_ms) {
-            pictures.slides.pass_seam(&thumb, at_ms);
-        }
-        if let Some(stills) = &mut pictures.stills
-            && let Some(chosen) =
-                stills.see(Shot::Decoded(picture.clone()), &thumb, at_ms, begins)?
-        {
-            pictures.segments.beside(chosen);
-        }
+        let is_seam = cut && self.cutter.is_seam(at_ms);
+        let shot = Shot::Decoded(picture.clone());
+        let begins = pictures.index(shot, &thumb, at_ms, (cut, is_seam))?;
         if let Some(witness) = &mut pictures.witness
             && let Some(chosen) = witness.see(&picture, &thumb, at_ms, begins)
         {
@@ -380,6 +369,30 @@ impl Work {
 }
 
 impl Pictures {
+    /// What the index and the chapters make of a picture that is news, with which a segment is cut or even a seam is
+    /// reached.
+    pub(super) fn index(
+        &mut self,
+        shot: Shot,
+        thumb: &Arc<Thumb>,
+        at_ms: i64,
+        (cut, is_seam): (bool, bool),
+    ) -> Result<Begins, Error> {
+        let begins = Begins {
+            segment: cut,
+            slide: self.slides.see(thumb, at_ms),
+        };
+        if is_seam {
+            self.slides.pass_seam(thumb, at_ms);
+        }
+        if let Some(stills) = &mut self.stills
+            && let Some(chosen) = stills.see(shot, thumb, at_ms, begins)?
+        {
+            self.segments.beside(chosen);
+        }
+        Ok(begins)
+    }
+
     /// Others made all up to the next stretch, or to the end.
     pub(super) fn leave(&mut self, last_ms: i64, until_ms: Option<i64>) {
         self.last_ms = last_ms;
