@@ -122,19 +122,21 @@ async fn browser_class_teaches_at_64_kbit_with_unbroken_sound_slides_board_and_s
     assert_eq!(stalls.as_array().unwrap().len(), 0, "{stalls}");
     learner.picture("live-64").await;
 
-    // A cut of 20 s: the page says so, comes back by itself and goes on.
-    link.cut();
-    learner.find("[data-place=link-lost]:not([hidden])").await;
-    tokio::time::sleep(Duration::from_secs(20)).await;
-    learner.picture("live-cut").await;
-    link.heal();
-    learner
-        .run("window.until = window.played + 5; return true")
-        .await;
-    learner
-        .wait("sound after the cut", "return window.played > window.until")
-        .await;
-    assert!(!learner.has("[data-place=link-lost]:not([hidden])").await);
+    // The page comes back by itself and goes on: where it was, or at the present if that is far away.
+    for seconds in [20, 30] {
+        link.cut();
+        learner.find("[data-place=link-lost]:not([hidden])").await;
+        tokio::time::sleep(Duration::from_secs(seconds)).await;
+        learner.picture("live-cut").await;
+        link.heal();
+        learner
+            .run("window.until = window.played + 5; return true")
+            .await;
+        learner
+            .wait("sound after the cut", "return window.played > window.until")
+            .await;
+        assert!(!learner.has("[data-place=link-lost]:not([hidden])").await);
+    }
 
     // What was played is credited: all of it, and no more.
     learner.click("[data-do=toggle]").await;

@@ -186,18 +186,23 @@ export function edgeNow(live, agoMs, arrivedMs) {
 }
 
 /**
- * Where to go on behind a hole, once enough of what follows is there.
+ * Where to go on behind a hole, or several, once enough of what follows is there.
  * @param {object} now
  * @param {number} now.headMs
- * @param {{ aheadMs: number, startMs: number | undefined, afterMs: (atMs: number) => number }[]} now.lanes those that play
+ * @param {{ aheadMs: (atMs: number) => number, startAfter: (atMs: number) => number | undefined }[]} now.lanes those that play
  * @param {number} now.enoughMs
  * @returns {number | null}
  */
-export function overHole(now) {
-  const empty = now.lanes.filter((lane) => lane.aheadMs < 100);
+export function overHole({ headMs, lanes, enoughMs }) {
+  let empty = lanes.filter((lane) => lane.aheadMs(headMs) < 100);
   if (empty.length === 0) return null;
-  const starts = empty.map((lane) => lane.startMs);
-  if (starts.some((start) => start === undefined)) return null;
-  const toMs = Math.max(...starts.map((start) => start ?? 0));
-  return now.lanes.every((lane) => lane.afterMs(toMs) >= now.enoughMs) ? toMs : null;
+  let toMs = headMs;
+  // Each lane begins behind what it has: this comes to an end.
+  while (empty.length > 0) {
+    const starts = empty.map((lane) => lane.startAfter(toMs));
+    if (starts.some((start) => start === undefined)) return null;
+    toMs = Math.max(...starts.map((start) => start ?? 0));
+    empty = lanes.filter((lane) => lane.aheadMs(toMs) < enoughMs);
+  }
+  return toMs;
 }

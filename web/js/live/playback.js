@@ -120,6 +120,11 @@ export class LivePlayback extends Playback {
     return this.ended() && super.nearEnd(headMs);
   }
 
+  /** Until the class has ended nobody knows: a jump behind a length once known would end there. */
+  finalMs() {
+    return this.ended() ? super.finalMs() : 0;
+  }
+
   edgeMs() {
     const { ladder, lanes } = this.session;
     const arrived = Math.max(lanes.audio.newest?.endMs ?? 0, lanes.video.newest?.endMs ?? 0);
@@ -273,21 +278,7 @@ export class LivePlayback extends Playback {
     const audible = playing === "none" ? hasAudio : playing !== "video";
     const visible = playing === "none" ? hasVideo && expectVideo && !hasAudio : playing !== "audio";
     const those = [audible ? lanes.audio : null, visible ? lanes.video : null];
-    return overHole({
-      headMs,
-      enoughMs: ENOUGH_MS,
-      lanes: those.flatMap((lane) =>
-        lane
-          ? [
-              {
-                aheadMs: lane.aheadMs(headMs),
-                startMs: lane.startAfter(headMs),
-                afterMs: (/** @type {number} */ atMs) => lane.aheadMs(atMs),
-              },
-            ]
-          : [],
-      ),
-    });
+    return overHole({ headMs, enoughMs: ENOUGH_MS, lanes: those.filter((lane) => lane !== null) });
   }
 
   /** @param {number} toMs stored */

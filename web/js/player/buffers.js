@@ -199,6 +199,7 @@ export class Buffers {
     let again = false;
     for (const sink of this.sinks) {
       const lane = this.lanes[sink.name];
+      if (lane.aheadMs(head * 1000) === 0) continue;
       const from = lane.segmentStart(head * 1000 + 1) ?? Infinity;
       if (sink.buffer.updating || isBuffered(sink.buffer, head)) continue;
       for (const chunk of lane.chunks) {

@@ -202,6 +202,11 @@ export class Playback {
     return this.session.ladder?.duration_ms ?? this.durationMs;
   }
 
+  /** How long it is in the end, 0 while that is not known. */
+  finalMs() {
+    return this.durationMs;
+  }
+
   /** Nothing can be played from here on, as far as is known. */
   endMs() {
     return this.session.preparedMs ?? (this.durationMs || Infinity);
@@ -286,7 +291,7 @@ export class Playback {
     this.look(true);
     this.freeze();
     this.targetMs = headMs;
-    buffers.open(lanes, headMs, this.durationMs);
+    buffers.open(lanes, headMs, this.finalMs());
   }
 
   /** Little is left to play. @param {number} headMs */

@@ -119,13 +119,26 @@ test("between two words of the server the end goes on, unless the teacher's medi
   assert.equal(edgeNow({ ...live, ended: true }, 2000, 0), 50_000);
 });
 
+/** A lane that has these stretches, each of which begins with a keyframe. @param {...[number, number]} stretches */
+const lane = (...stretches) => ({
+  aheadMs: (atMs) => (stretches.find(([from, until]) => from <= atMs && atMs < until)?.[1] ?? atMs) - atMs,
+  startAfter: (atMs) => stretches.find(([from]) => from > atMs)?.[0],
+});
+
+/** Where a head at 10 s goes on. */
+const over = (...lanes) => overHole({ headMs: 10_000, lanes, enoughMs: 1000 });
+
 test("a hole is jumped once what follows is stored in every lane that plays", () => {
-  const lane = (aheadMs, startMs, afterMs) => ({ aheadMs, startMs, afterMs: () => afterMs });
-  const over = (...lanes) => overHole({ headMs: 10_000, lanes, enoughMs: 1000 });
-  assert.equal(over(lane(2000, undefined, 0), lane(2000, 20_000, 0)), null);
-  assert.equal(over(lane(0, 20_000, 2000), lane(0, 20_500, 1500)), 20_500);
-  assert.equal(over(lane(0, 20_000, 2000), lane(0, 20_500, 400)), null);
-  assert.equal(over(lane(0, 20_000, 2000), lane(0, undefined, 0)), null);
+  assert.equal(over(lane([8000, 12_000]), lane([8000, 12_000], [20_000, 22_000])), null);
+  assert.equal(over(lane([20_000, 23_000]), lane([20_500, 22_000])), 20_500);
+  assert.equal(over(lane([20_000, 22_000]), lane([20_500, 20_900])), null);
+  assert.equal(over(lane([20_000, 22_000]), lane([8000, 10_000])), null);
   // The picture alone has a hole: the sound already there counts where the picture goes on.
-  assert.equal(over(lane(9000, undefined, 4000), lane(0, 14_000, 1200)), 14_000);
+  assert.equal(over(lane([8000, 19_000]), lane([14_000, 15_200])), 14_000);
+});
+
+test("where another hole follows too soon, both are jumped", () => {
+  assert.equal(over(lane([20_500, 30_000]), lane([20_000, 21_000], [24_000, 26_000])), 24_000);
+  assert.equal(over(lane([20_500, 24_200], [25_000, 27_000]), lane([20_000, 21_000], [24_000, 27_000])), 25_000);
+  assert.equal(over(lane([20_500, 30_000]), lane([20_000, 21_000], [24_000, 24_600])), null);
 });
