@@ -118,7 +118,7 @@ impl Work {
                     encoders: match scope {
                         Scope::Whole { .. } | Scope::Head => vec![
                             SoundEncoder::opus(store, speech)?,
-                            SoundEncoder::aac(store)?,
+                            SoundEncoder::aac(store, speech)?,
                         ],
                         Scope::Part { .. } => Vec::new(),
                     },
