@@ -144,6 +144,7 @@ impl Plan {
             effort: wishes.effort,
             head: PlanHead {
                 announced_ms: u64::try_from(source.announced_ms).unwrap_or(0),
+                leaves_undecoded: look.is_some_and(|look| look.class == TitleClass::Lecture),
                 ..PlanHead::default()
             },
             rungs: Vec::new(),

@@ -21,6 +21,9 @@ pub struct PlanHead {
     /// Where every rendition is cut whatever it shows, in order, milliseconds: what lies between two of them is
     /// made without what goes before. Empty when sharing is not worth it.
     pub seams_ms: Vec<u64>,
+    /// Whether what others made in time is not even decoded: whoever helps had better begin with what comes next.
+    #[serde(default)]
+    pub leaves_undecoded: bool,
 }
 
 /// A finished segment of one rendition with pictures.

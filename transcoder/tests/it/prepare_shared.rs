@@ -5,7 +5,7 @@ use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-use millet_manifest::{DECIDED_PERMILLE, PLAN_FILE, Progress, Record, WORK_FOLDER};
+use millet_manifest::{DECIDED_PERMILLE, PLAN_FILE, PlanHead, Progress, Record, WORK_FOLDER};
 
 use crate::kit::{Bench, transcoder};
 
@@ -103,6 +103,13 @@ fn planned(bench: &Bench) -> PathBuf {
     given
 }
 
+/// Whether those who help are told that what they made will not be decoded.
+fn leaves_undecoded(given: &Path) -> bool {
+    let plan = std::fs::read(given.join(WORK_FOLDER).join(PLAN_FILE)).unwrap();
+    let head: PlanHead = serde_json::from_slice(&plan).unwrap();
+    head.leaves_undecoded
+}
+
 /// Two parts of the recording gathered in one folder, as a server does.
 fn made_by_others(bench: &Bench, between: &str) -> PathBuf {
     let place = |name: &str| bench.folder.path().join(name);
@@ -183,6 +190,7 @@ fn parts_are_what_one_run_makes(bench: &Bench, between: &str) {
 fn a_part_is_made_without_what_goes_before_its_seam() {
     let bench = Bench::made("a.mp4", WITH_SEAMS);
     let given = planned(&bench);
+    assert!(!leaves_undecoded(&given));
     let part = ["--from-ms", SEAM, "--until-ms", "180000"];
     let place = |name: &str| bench.folder.path().join(name);
     finish(&bench, &place("part"), &given, &part);
@@ -325,6 +333,7 @@ fn destroy(bench: &Bench, from: usize, until: usize) {
 fn slides_of_which_others_made_all_are_not_decoded_again() {
     let bench = Bench::made("a.mp4", SLIDES);
     let (given, expected) = slides_made_by_others(&bench);
+    assert!(leaves_undecoded(&given));
     let stills = expected.keys().filter(|file| file.starts_with("stills"));
     assert_eq!(stills.count(), 310 / 17 + 1);
     let together = |name: &str| {

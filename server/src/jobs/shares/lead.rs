@@ -103,15 +103,14 @@ impl Lead<'_> {
             return Ok(false);
         };
         let reached_ms = reached_ms(open.announced_ms, permille);
-        let ahead = open
-            .stretches
-            .partition_point(|stretch| stretch.from_ms <= reached_ms);
-        if ahead > 0 {
+        let before = open.stretches.len();
+        open.stretches
+            .retain(|stretch| stretch.from_ms > reached_ms);
+        if open.stretches.len() < before {
             let mut transaction = self.context.db.write().await?;
             let now = self.context.clock.now();
             store::pass(&mut transaction, self.lease.job, reached_ms, now).await?;
             transaction.commit().await?;
-            open.stretches.drain(..ahead);
         }
         self.inbox.fetch(self.context, self.lease.job).await?;
         Ok(true)

@@ -1,5 +1,5 @@
-//! Several nodes at one recording: the node that holds the job goes from the front, idle nodes make
-//! stretches from the back, and the first takes what they finished instead of making it.
+//! Several nodes at one recording: the node that holds the job goes from the front, idle nodes make stretches
+//! further on, and the first takes what they finished instead of making it.
 //!
 //! Nothing waits for a helper: one that dies costs what it had not handed over, and a node that is alone does
 //! what it would do anyway.
@@ -53,8 +53,8 @@ pub struct Stretch {
     pub until_ms: Option<i64>,
 }
 
-/// The stretches from seam to seam, which others may make. The first one is left out: the job's own worker begins
-/// there. None when the seams are not in order, or too many.
+/// The stretches from seam to seam, which others may make, in the order in which they had better. The first one is
+/// left out: the job's own worker begins there. None when the seams are not in order, or too many.
 fn stretches(plan: &PlanHead) -> Vec<Stretch> {
     let seams = plan.seams_ms.iter().map(|ms| i64::try_from(*ms));
     let seams: Vec<i64> = seams.collect::<Result<_, _>>().unwrap_or_default();
@@ -64,12 +64,17 @@ fn stretches(plan: &PlanHead) -> Vec<Stretch> {
     }
     let ends = seams.iter().skip(1).copied().map(Some);
     let ends = ends.chain(std::iter::once(None));
-    std::iter::zip(&seams, ends)
+    let mut stretches: Vec<_> = std::iter::zip(&seams, ends)
         .map(|(from_ms, until_ms)| Stretch {
             from_ms: *from_ms,
             until_ms,
         })
-        .collect()
+        .collect();
+    if !plan.leaves_undecoded {
+        // Whoever has to decode all would come upon what the others are just making.
+        stretches.reverse();
+    }
+    stretches
 }
 
 /// The part of a worker's name that names its node, see [`super::node::Node::owner`].
@@ -120,6 +125,7 @@ mod rules {
     fn found(seams_ms: &[u64]) -> Vec<(i64, Option<i64>)> {
         let plan = PlanHead {
             seams_ms: seams_ms.to_vec(),
+            leaves_undecoded: true,
             ..PlanHead::default()
         };
         let all = stretches(&plan).into_iter();
@@ -139,6 +145,16 @@ mod rules {
                 (200_000, None)
             ]
         );
+    }
+
+    #[test]
+    fn where_all_is_decoded_help_comes_from_the_back() {
+        let plan = PlanHead {
+            seams_ms: vec![60_000, 120_000, 200_000],
+            ..PlanHead::default()
+        };
+        let starts: Vec<_> = stretches(&plan).iter().map(|each| each.from_ms).collect();
+        assert_eq!(starts, [200_000, 120_000, 60_000]);
     }
 
     #[test]

@@ -20,7 +20,7 @@ pub(super) async fn plan(
     Ok(plan.map(|(plan,)| plan))
 }
 
-/// Lets others help with the job by this plan; false when the job's lease is lost. Shares of the same plan stay
+/// Lets others help with the job by this plan, in the order of the stretches; false when the job's lease is lost. Shares of the same plan stay
 /// as they are, those of another one are dropped.
 pub(super) async fn open(
     connection: &mut AnyConnection,
@@ -54,13 +54,16 @@ pub(super) async fn open(
     if opened.rows_affected() == 0 {
         return Ok(false);
     }
-    for (number, stretch) in (0_i64..).zip(stretches) {
+    let mut in_time: Vec<_> = (0_i64..).zip(stretches).collect();
+    in_time.sort_by_key(|(_, stretch)| stretch.from_ms);
+    for (number, (turn, stretch)) in (0_i64..).zip(in_time) {
         sqlx::query(
-            "insert into job_share (job_id, number, from_ms, until_ms, attempts) \
-             values ($1, $2, $3, $4, 0)",
+            "insert into job_share (job_id, number, turn, from_ms, until_ms, attempts) \
+             values ($1, $2, $3, $4, $5, 0)",
         )
         .bind(lease.job)
         .bind(number)
+        .bind(turn)
         .bind(stretch.from_ms)
         .bind(stretch.until_ms)
         .execute(&mut *connection)
@@ -111,7 +114,7 @@ struct Candidate {
     until_ms: Option<i64>,
 }
 
-/// The share that [`claim`] would try next: the last one of the job that goes first. None of a job of this very
+/// The share that [`claim`] would try next: the first one of the job that goes first. None of a job of this very
 /// node, nor while the node works on anything: its cores are taken.
 async fn next(
     connection: &mut AnyConnection,
@@ -128,7 +131,8 @@ async fn next(
          and own.lease_until > $1 and substr(own.lease_owner, 1, 36) = $3) \
          and not exists (select 1 from job_share own where own.ended_at is null \
          and own.lease_until > $1 and substr(own.lease_owner, 1, 36) = $3) \
-         order by job.priority, job.created_at, job.id, job_share.number desc limit 1",
+         order by job.priority, job.created_at, job.id, job_share.turn, \
+         job_share.number desc limit 1",
     )
     .bind(now)
     .bind(MOST_ATTEMPTS)

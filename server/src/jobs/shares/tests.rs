@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use millet_manifest::{Chunk, Record, Segment};
+use millet_manifest::{Chunk, PlanHead, Record, Segment};
 
 use super::{help, store};
 use crate::jobs::tests::{Bench, TIMELINE};
@@ -234,10 +234,14 @@ async fn claim(bench: &Bench, owner: &str) -> Option<super::ShareLease> {
 
 /// A job that somebody holds and others may help with.
 async fn shared(bench: &Bench) -> crate::jobs::Lease {
+    shared_by(bench, serde_json::from_str(PLAN).unwrap()).await
+}
+
+async fn shared_by(bench: &Bench, head: PlanHead) -> crate::jobs::Lease {
     let lease = bench.claim("lead").await.unwrap();
     let mut transaction = bench.context.db.write().await.unwrap();
     let now = bench.context.clock.now();
-    let stretches = super::stretches(&serde_json::from_str(PLAN).unwrap());
+    let stretches = super::stretches(&head);
     let opened = store::open(&mut transaction, &lease, PLAN, &stretches, now);
     assert!(opened.await.unwrap());
     transaction.commit().await.unwrap();
@@ -298,5 +302,30 @@ async fn only_a_node_with_nothing_else_to_do_helps_another() {
                 .await,
             2
         );
+    }
+}
+
+#[tokio::test]
+async fn of_what_need_not_be_decoded_the_next_stretch_goes_first() {
+    for bench in Bench::each().await {
+        set_up(&bench, 1..SEGMENTS, "").await;
+        let plan: PlanHead = serde_json::from_str(PLAN).unwrap();
+        let lease = shared_by(
+            &bench,
+            PlanHead {
+                leaves_undecoded: true,
+                ..plan
+            },
+        )
+        .await;
+        let first = claim(&bench, "helper").await.unwrap();
+        let mut transaction = bench.context.db.write().await.unwrap();
+        let now = bench.context.clock.now();
+        let passed = store::pass(&mut transaction, lease.job, 3 * 60_000, now);
+        passed.await.unwrap();
+        transaction.commit().await.unwrap();
+        let second = claim(&bench, "third").await.unwrap();
+        let starts = [first, second].map(|share| share.stretch.from_ms / 60_000);
+        assert_eq!(starts, [1, 4]);
     }
 }

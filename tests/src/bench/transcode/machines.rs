@@ -38,7 +38,7 @@ pub fn run() {
         let mut further = vec!["--h264-only", "--workers", "1"];
         further.extend(quick.then_some("--quick"));
         let one = Prepared::on_core(&source, &further).encoding.as_secs_f64();
-        let both = two(&source, &further, From::TheBack).as_secs_f64();
+        let both = two(&source, &further, From::TheSeams).as_secs_f64();
         println!("{name:<40} {one:>12.1} {both:>12.1} {:>8.2}×", one / both);
     }
     println!();
@@ -47,8 +47,8 @@ pub fn run() {
 /// What the second machine makes.
 #[derive(Clone, Copy)]
 pub(super) enum From {
-    /// Stretches between seams that the first one has not reached yet, the last one first.
-    TheBack,
+    /// Stretches between seams that the first one has not reached yet, in the order in which a server gives them.
+    TheSeams,
     /// What begins at this time or later, milliseconds, of a recording that is too short to have seams.
     TheMiddle(u64),
 }
@@ -76,8 +76,8 @@ pub(super) fn two(source: &Path, further: &[&str], from: From) -> Duration {
                 let whole_ms = u64::from(SECONDS) * 1_000;
                 let reached_ms =
                     whole_ms * u64::from(reached) / u64::from(ENCODED_PERMILLE - DECIDED_PERMILLE);
-                if matches!(from, From::TheBack) && reached_ms >= from_ms {
-                    break;
+                if matches!(from, From::TheSeams) && reached_ms >= from_ms {
+                    continue;
                 }
                 let mut second = machine(1, part.path(), whole.path());
                 second.args(["--from-ms", &from_ms.to_string()]);
@@ -108,6 +108,8 @@ fn stretches(first: &Path, from: From) -> Vec<(u64, Option<u64>)> {
     let starts = head.seams_ms.iter().copied();
     let ends = head.seams_ms.iter().skip(1).map(|seam| Some(*seam));
     let mut stretches: Vec<_> = starts.zip(ends.chain([None])).collect();
-    stretches.reverse();
+    if !head.leaves_undecoded {
+        stretches.reverse();
+    }
     stretches
 }
