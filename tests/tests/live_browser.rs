@@ -123,7 +123,7 @@ async fn browser_class_teaches_at_64_kbit_with_unbroken_sound_slides_board_and_s
     learner.picture("live-64").await;
 
     // The page comes back by itself and goes on: where it was, or at the present if that is far away.
-    for seconds in [20, 30] {
+    for seconds in [20, 75] {
         link.cut();
         learner.find("[data-place=link-lost]:not([hidden])").await;
         tokio::time::sleep(Duration::from_secs(seconds)).await;
@@ -154,6 +154,12 @@ async fn browser_class_teaches_at_64_kbit_with_unbroken_sound_slides_board_and_s
         (missing.abs() < 2.0).then_some(())
     })
     .await;
+
+    // Who comes in the middle hears the present.
+    school.watch(&learner, link.address).await;
+    learner
+        .wait("sound of a late visit", "return window.played > 5")
+        .await;
     teacher.close().await;
     learner.close().await;
     school.server.kill().await;

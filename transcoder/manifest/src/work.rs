@@ -22,7 +22,7 @@ pub struct PlanHead {
     /// made without what goes before. Empty when sharing is not worth it.
     pub seams_ms: Vec<u64>,
     /// Whether what others made in time is not even decoded: whoever helps had better begin with what comes next.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub leaves_undecoded: bool,
 }
 

@@ -189,17 +189,18 @@ export function edgeNow(live, agoMs, arrivedMs) {
  * Where to go on behind a hole, or several, once enough of what follows is there.
  * @param {object} now
  * @param {number} now.headMs
- * @param {{ aheadMs: (atMs: number) => number, startAfter: (atMs: number) => number | undefined }[]} now.lanes those that play
+ * @param {number} now.epoch of what the server sends now
+ * @param {Pick<import("../player/store.js").Lane, "aheadMs" | "startAfter">[]} now.lanes those that play
  * @param {number} now.enoughMs
  * @returns {number | null}
  */
-export function overHole({ headMs, lanes, enoughMs }) {
+export function overHole({ headMs, lanes, epoch, enoughMs }) {
   let empty = lanes.filter((lane) => lane.aheadMs(headMs) < 100);
   if (empty.length === 0) return null;
   let toMs = headMs;
   // Each lane begins behind what it has: this comes to an end.
   while (empty.length > 0) {
-    const starts = empty.map((lane) => lane.startAfter(toMs));
+    const starts = empty.map((lane) => lane.startAfter(toMs, epoch));
     if (starts.some((start) => start === undefined)) return null;
     toMs = Math.max(...starts.map((start) => start ?? 0));
     empty = lanes.filter((lane) => lane.aheadMs(toMs) < enoughMs);

@@ -272,13 +272,15 @@ export class LivePlayback extends Playback {
 
   /** @param {number} headMs @returns {number | null} */
   holeEnd(headMs) {
-    const { lanes } = this.session;
+    const { epoch, lanes: stored } = this.session;
     const { hasAudio, hasVideo, expectVideo } = this.session.expected();
     const { playing } = this.buffers;
     const audible = playing === "none" ? hasAudio : playing !== "video";
-    const visible = playing === "none" ? hasVideo && expectVideo && !hasAudio : playing !== "audio";
-    const those = [audible ? lanes.audio : null, visible ? lanes.video : null];
-    return overHole({ headMs, enoughMs: ENOUGH_MS, lanes: those.filter((lane) => lane !== null) });
+    // Pictures that do not come are not waited for: behind the hole, the sound goes on alone.
+    const awaited = hasVideo && expectVideo && (playing === "both" || (playing === "none" && !hasAudio));
+    const visible = awaited || playing === "video";
+    const lanes = [audible ? stored.audio : null, visible ? stored.video : null].filter((lane) => lane !== null);
+    return overHole({ headMs, enoughMs: ENOUGH_MS, epoch, lanes });
   }
 
   /** @param {number} toMs stored */

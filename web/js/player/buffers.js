@@ -8,6 +8,9 @@
 const KEEP_BEHIND_MS = 20_000;
 /** Handed to the browser ahead of the play head; the store holds the rest. */
 const APPEND_AHEAD_MS = 60_000;
+/** How long a class may become, seconds: behind the end of a source nobody can seek, and one without an end has it
+ * where nothing more is stored. */
+const ENDLESS_S = 2 ** 32;
 /** Removal ends this much before a keyframe, so that rounding never reaches into its group. */
 const REMOVE_MARGIN_MS = 40;
 
@@ -81,7 +84,7 @@ export class Buffers {
   /** @param {MediaSource} source */
   opened(source) {
     if (source !== this.source) return;
-    if (this.durationMs > 0) source.duration = this.durationMs / 1000;
+    source.duration = this.durationMs > 0 ? this.durationMs / 1000 : ENDLESS_S;
     for (const name of /** @type {LaneName[]} */ (["audio", "video"])) {
       if (this.playing !== "both" && this.playing !== name) continue;
       const rendition = this.lanes[name].next(this.headMs())?.rendition;

@@ -117,9 +117,17 @@ export class Lane {
     return start;
   }
 
-  /** Where the lane goes on behind a hole at `atMs`. @param {number} atMs */
-  startAfter(atMs) {
-    return this.chunks.find((chunk) => chunk.startMs > atMs && this.startsAt(chunk))?.startMs;
+  /**
+   * Where the lane goes on behind a hole at `atMs`, once that is settled: lanes come in order, so what is stored
+   * from before behind the newest chunk may yet be reached without a hole.
+   * @param {number} atMs
+   * @param {number} epoch of what the server sends now
+   */
+  startAfter(atMs, epoch) {
+    const { newest } = this;
+    if (newest?.epoch !== epoch) return undefined;
+    const next = this.chunks.find((chunk) => chunk.startMs > atMs && this.startsAt(chunk));
+    return next && next.startMs <= newest.startMs ? next.startMs : undefined;
   }
 
   /** What the browser wants next to play from `atMs`. @param {number} atMs */

@@ -4,12 +4,12 @@
 use std::convert::Infallible;
 use std::path::{Path, PathBuf};
 
-use millet_manifest::{DECIDED_PERMILLE, ENCODED_PERMILLE};
+use millet_manifest::{DECIDED_PERMILLE, ENCODED_PERMILLE, PlanHead};
 use tokio::sync::watch;
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::parcels::{Inbox, blocking};
-use super::{HAND_OVER_EVERY, Stretch, folder, store, stretches};
+use super::{HAND_OVER_EVERY, folder, store, stretches};
 use crate::error::Error;
 use crate::jobs::worker::Context;
 use crate::jobs::{Lease, Step, transcoder};
@@ -89,8 +89,8 @@ struct Lead<'a> {
 /// What is shared.
 struct Open {
     announced_ms: i64,
-    /// Not reached yet.
-    stretches: Vec<Stretch>,
+    /// A stretch that begins within this time is no longer given away.
+    soon_ms: i64,
 }
 
 impl Lead<'_> {
@@ -99,19 +99,15 @@ impl Lead<'_> {
         if self.open.is_none() {
             self.open = self.open().await?;
         }
-        let Some(open) = &mut self.open else {
+        let Some(open) = &self.open else {
             return Ok(false);
         };
-        let reached_ms = reached_ms(open.announced_ms, permille);
-        let before = open.stretches.len();
-        open.stretches
-            .retain(|stretch| stretch.from_ms > reached_ms);
-        if open.stretches.len() < before {
-            let mut transaction = self.context.db.write().await?;
-            let now = self.context.clock.now();
-            store::pass(&mut transaction, self.lease.job, reached_ms, now).await?;
-            transaction.commit().await?;
-        }
+        let until_ms = reached_ms(open.announced_ms, permille) + open.soon_ms;
+        let mut transaction = self.context.db.write().await?;
+        let now = self.context.clock.now();
+        // Each time: what somebody took and laid down again may have been reached meanwhile.
+        store::pass(&mut transaction, self.lease.job, until_ms, now).await?;
+        transaction.commit().await?;
         self.inbox.fetch(self.context, self.lease.job).await?;
         Ok(true)
     }
@@ -137,9 +133,15 @@ impl Lead<'_> {
         transaction.commit().await?;
         Ok(opened.then_some(Open {
             announced_ms,
-            stretches,
+            soon_ms: soon_ms(&head),
         }))
     }
+}
+
+/// Who begins with what comes next would not be ready in time with what is about to begin: half a stretch.
+fn soon_ms(plan: &PlanHead) -> i64 {
+    let first = plan.seams_ms.first().filter(|_| plan.leaves_undecoded);
+    first.map_or(0, |ms| i64::try_from(*ms).unwrap_or(0) / 2)
 }
 
 /// About how far the front is when the whole job stands at `permille`.

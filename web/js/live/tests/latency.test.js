@@ -126,7 +126,7 @@ const lane = (...stretches) => ({
 });
 
 /** Where a head at 10 s goes on. */
-const over = (...lanes) => overHole({ headMs: 10_000, lanes, enoughMs: 1000 });
+const over = (...lanes) => overHole({ headMs: 10_000, epoch: 1, lanes, enoughMs: 1000 });
 
 test("a hole is jumped once what follows is stored in every lane that plays", () => {
   assert.equal(over(lane([8000, 12_000]), lane([8000, 12_000], [20_000, 22_000])), null);

@@ -78,12 +78,21 @@ test("what the server left out for good is no reason to ask again, but nothing t
   video.add(chunk(8, { gap: true }));
   assert.equal(video.resumable(0).startMs, 16_000);
   assert.equal(video.aheadMs(0), 4000);
-  assert.equal(video.startAfter(4000), 16_000);
-  assert.equal(video.startAfter(16_000), undefined);
+  assert.equal(video.startAfter(4000, 1), 16_000);
+  assert.equal(video.startAfter(16_000, 1), undefined);
   // After a seek the flag tells nothing of what is stored from before.
   const sought = lane("video", [0, 1]);
   sought.add(chunk(8, { gap: true, epoch: 2 }));
   assert.equal(sought.resumable(0), null);
+});
+
+test("what is stored from before is no way over a hole that the server is about to fill", () => {
+  const video = lane("video", range(40, 48));
+  // A step back: first nothing has come from there, then a little.
+  assert.equal(video.startAfter(20_000, 2), undefined);
+  video.add(chunk(8, { epoch: 2 }));
+  assert.equal(video.startAfter(10_000, 2), 16_000);
+  assert.equal(video.startAfter(20_000, 2), undefined);
 });
 
 test("live, the picture gives way and comes back sooner", () => {
