@@ -4,7 +4,7 @@
 use std::convert::Infallible;
 use std::path::{Path, PathBuf};
 
-use millet_manifest::{DECIDED_PERMILLE, ENCODED_PERMILLE, PlanHead};
+use millet_manifest::{DECIDED_PERMILLE, ENCODED_PERMILLE};
 use tokio::sync::watch;
 use tokio::time::{MissedTickBehavior, interval};
 
@@ -63,7 +63,7 @@ async fn share_out(
         lease,
         output: folder.join("output"),
         inbox: Inbox::into(given(folder)),
-        open: None,
+        shared_ms: None,
     };
     let mut tick = interval(HAND_OVER_EVERY);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -83,37 +83,31 @@ struct Lead<'a> {
     lease: &'a Lease,
     output: PathBuf,
     inbox: Inbox,
-    open: Option<Open>,
-}
-
-/// What is shared.
-struct Open {
-    announced_ms: i64,
-    /// A stretch that begins within this time is no longer given away.
-    soon_ms: i64,
+    /// Length of the recording once it is shared, milliseconds.
+    shared_ms: Option<i64>,
 }
 
 impl Lead<'_> {
     /// One look; false when there is nothing to share, or the lease is lost.
     async fn turn(&mut self, permille: i64) -> Result<bool, Error> {
-        if self.open.is_none() {
-            self.open = self.open().await?;
+        if self.shared_ms.is_none() {
+            self.shared_ms = self.open().await?;
         }
-        let Some(open) = &self.open else {
+        let Some(announced_ms) = self.shared_ms else {
             return Ok(false);
         };
-        let until_ms = reached_ms(open.announced_ms, permille) + open.soon_ms;
+        let reached_ms = reached_ms(announced_ms, permille);
         let mut transaction = self.context.db.write().await?;
         let now = self.context.clock.now();
         // Each time: what somebody took and laid down again may have been reached meanwhile.
-        store::pass(&mut transaction, self.lease.job, until_ms, now).await?;
+        store::pass(&mut transaction, self.lease.job, reached_ms, now).await?;
         transaction.commit().await?;
         self.inbox.fetch(self.context, self.lease.job).await?;
         Ok(true)
     }
 
-    /// Says what is to be made, if it is worth it.
-    async fn open(&self) -> Result<Option<Open>, Error> {
+    /// Says what is to be made, if it is worth it; gives back how long the recording is, milliseconds.
+    async fn open(&self) -> Result<Option<i64>, Error> {
         let output = self.output.clone();
         let (plan, head) = match blocking(move || folder::plan(&output)).await {
             Ok(found) => found,
@@ -131,17 +125,8 @@ impl Lead<'_> {
         let now = self.context.clock.now();
         let opened = store::open(&mut transaction, self.lease, &plan, &stretches, now).await?;
         transaction.commit().await?;
-        Ok(opened.then_some(Open {
-            announced_ms,
-            soon_ms: soon_ms(&head),
-        }))
+        Ok(opened.then_some(announced_ms))
     }
-}
-
-/// Who begins with what comes next would not be ready in time with what is about to begin: half a stretch.
-fn soon_ms(plan: &PlanHead) -> i64 {
-    let first = plan.seams_ms.first().filter(|_| plan.leaves_undecoded);
-    first.map_or(0, |ms| i64::try_from(*ms).unwrap_or(0) / 2)
 }
 
 /// About how far the front is when the whole job stands at `permille`.

@@ -86,7 +86,7 @@ pub(super) async fn close(connection: &mut AnyConnection, job: JobId) -> Result<
     Ok(())
 }
 
-/// Ends the shares that nobody makes and that begin before `reached_ms`, where the job's own worker soon is.
+/// Ends the shares that nobody makes and that begin before `reached_ms`, where the job's own worker is.
 pub(super) async fn pass(
     connection: &mut AnyConnection,
     job: JobId,

@@ -71,13 +71,12 @@ pub(super) fn two(source: &Path, further: &[&str], from: From) -> Duration {
     let reached_permille = AtomicU32::new(DECIDED_PERMILLE);
     std::thread::scope(|scope| {
         scope.spawn(|| {
-            let (soon_ms, stretches) = stretches(whole.path(), from);
-            for (from_ms, until_ms) in stretches {
+            for (from_ms, until_ms) in stretches(whole.path(), from) {
                 let reached = reached_permille.load(Ordering::Relaxed) - DECIDED_PERMILLE;
                 let whole_ms = u64::from(SECONDS) * 1_000;
                 let reached_ms =
                     whole_ms * u64::from(reached) / u64::from(ENCODED_PERMILLE - DECIDED_PERMILLE);
-                if matches!(from, From::TheSeams) && reached_ms + soon_ms >= from_ms {
+                if matches!(from, From::TheSeams) && reached_ms >= from_ms {
                     continue;
                 }
                 let mut second = machine(1, part.path(), whole.path());
@@ -99,21 +98,18 @@ pub(super) fn two(source: &Path, further: &[&str], from: From) -> Duration {
     })
 }
 
-/// Where they begin and end, milliseconds, in the order in which the second machine makes them; before them, within
-/// which time the first one comes to those that are not given away any more.
-fn stretches(first: &Path, from: From) -> (u64, Vec<(u64, Option<u64>)>) {
+/// Where they begin and end, milliseconds, in the order in which the second machine makes them.
+fn stretches(first: &Path, from: From) -> Vec<(u64, Option<u64>)> {
     if let From::TheMiddle(middle_ms) = from {
-        return (0, vec![(middle_ms, None)]);
+        return vec![(middle_ms, None)];
     }
     let plan = std::fs::read(first.join(WORK_FOLDER).join(PLAN_FILE)).unwrap();
     let head: PlanHead = serde_json::from_slice(&plan).unwrap();
     let starts = head.seams_ms.iter().copied();
     let ends = head.seams_ms.iter().skip(1).map(|seam| Some(*seam));
     let mut stretches: Vec<_> = starts.zip(ends.chain([None])).collect();
-    if head.leaves_undecoded {
-        (head.seams_ms.first().map_or(0, |ms| ms / 2), stretches)
-    } else {
+    if !head.leaves_undecoded {
         stretches.reverse();
-        (0, stretches)
     }
+    stretches
 }
