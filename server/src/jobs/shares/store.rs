@@ -20,8 +20,8 @@ pub(super) async fn plan(
     Ok(plan.map(|(plan,)| plan))
 }
 
-/// Lets others help with the job by this plan, in the order of the stretches; false when the job's lease is lost. Shares of the same plan stay
-/// as they are, those of another one are dropped.
+/// Lets others help with the job by this plan, in the order of the stretches; false when the job's lease is lost.
+/// Shares of the same plan stay as they are, those of another one are dropped.
 pub(super) async fn open(
     connection: &mut AnyConnection,
     lease: &Lease,
